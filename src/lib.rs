@@ -1,0 +1,12 @@
+//! qianshao (前哨): reporting channels in, explained alerts out.
+//!
+//! ```text
+//! feeds (Kafka) ─▶ consume ─▶ signals (Delta, offsets inside) ─▶ detect ─▶ alerts (outbox) ─▶ publish ─▶ alert topics
+//!                     └─▶ quarantine ─▶ dead-letter topics          └──────────── serve: SQL for analysts
+//! ```
+//!
+//! One straight line in four roles that meet only in the log: consume → (delta) → detect → publish → serve.
+
+pub mod terms;
+pub mod problem;
+pub mod clock;

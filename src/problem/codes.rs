@@ -1,0 +1,24 @@
+//! Every problem this system can tell a person about, one entry each; docs/problems.md is written from here.
+
+/// A problem's code: stable for ever once released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `QS-D001`: D decode and normalize, F feed folders, R rules, L log, K Kafka, P publish, C configuration and command line, S SQL.
+    pub id: &'static str,
+    /// The word in `quarantine.reason`.
+    pub reason: &'static str,
+    pub en: &'static str,
+    pub zh: &'static str,
+    /// What to do, where the place of the problem knows nothing better.
+    pub help: &'static str,
+}
+
+pub const IO: Code = Code {
+    id: "QS-C001",
+    reason: "io",
+    en: "a file or folder could not be read or written",
+    zh: "文件或文件夹无法读写",
+    help: "check that the path exists and that this user may read and write it",
+};
+
+pub const ALL: &[Code] = &[IO];
