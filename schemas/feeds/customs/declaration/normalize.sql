@@ -15,6 +15,6 @@ SELECT message, CASE WHEN direction = 'in' THEN 'customs_arrival' ELSE 'customs_
   'facility' AS unit_kind, port_code AS unit_id, port_code AS facility_id, area_code, declared_at AS event_time, 1 AS value, person_key
 FROM declared
 UNION ALL
-SELECT message, 'customs_symptomatic', 'facility', port_code, port_code, area_code, declared_at, 1, person_key
+SELECT message, 'customs_symptomatic', 'facility', port_code AS unit_id, port_code AS facility_id, area_code, declared_at, 1, person_key
 FROM declared
 WHERE direction = 'in' AND is_symptomatic

@@ -12,11 +12,11 @@ SELECT message, 'clinic_visit' AS signal, 'facility' AS unit_kind, facility_id A
   visits_total AS value, CAST(NULL AS BIGINT) AS denominator
 FROM raw
 UNION ALL
-SELECT message, 'fever_visit', 'facility', facility_id, facility_id, report_date, fever_visits, visits_total
+SELECT message, 'fever_visit', 'facility', facility_id AS unit_id, facility_id, report_date, fever_visits, visits_total
 FROM raw
 UNION ALL
 -- No age groups sent: influenza-like illness was not reported, which is not zero. An empty map is zero.
-SELECT raw.message, 'ili_visit', 'facility', raw.facility_id, raw.facility_id, raw.report_date, coalesce(ili.cases, 0), raw.visits_total
+SELECT raw.message, 'ili_visit', 'facility', raw.facility_id AS unit_id, raw.facility_id, raw.report_date, coalesce(ili.cases, 0), raw.visits_total
 FROM raw
 LEFT JOIN ili ON ili.message = raw.message
 WHERE raw.ili_by_age IS NOT NULL

@@ -13,10 +13,10 @@ WITH visits AS (
 SELECT message, 'clinic_visit' AS signal, 'facility' AS unit_kind, facility_id AS unit_id, facility_id, event_time, 1 AS value, person_key
 FROM visits
 UNION ALL
-SELECT message, 'fever_visit', 'facility', facility_id, facility_id, event_time, 1, person_key
+SELECT message, 'fever_visit', 'facility', facility_id AS unit_id, facility_id, event_time, 1, person_key
 FROM visits
 WHERE is_fever
 UNION ALL
-SELECT message, 'ili_visit', 'facility', facility_id, facility_id, event_time, 1, person_key
+SELECT message, 'ili_visit', 'facility', facility_id AS unit_id, facility_id, event_time, 1, person_key
 FROM visits
 WHERE is_ili
