@@ -25,7 +25,7 @@ pupils AS (
     raw.class_id,
     raw.dorm_id,
     raw.onset_at,
-    concat(raw.school_id, '/', raw.student_id) AS person_key
+    raw.school_id || '/' || raw.student_id AS person_key
   FROM raw
   JOIN syndromes ON syndromes.message = raw.message
 )
