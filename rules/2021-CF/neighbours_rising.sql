@@ -48,45 +48,43 @@ adjacent AS (
   UNION
   SELECT area_b AS here, area_a AS there FROM adjacency
 ),
--- For each pair a window ends on every day on which one of the two rises.
-pair_days AS (
-  SELECT a.here, a.there, r.event_date AS window_end FROM adjacent a JOIN risen r ON r.unit_id = a.here
+-- A county is looked at on every day on which it or a neighbour rises.
+ends AS (
+  SELECT unit_id AS here, event_date AS window_end FROM risen
   UNION
-  SELECT a.here, a.there, r.event_date AS window_end FROM adjacent a JOIN risen r ON r.unit_id = a.there
+  SELECT a.here, r.event_date AS window_end FROM adjacent a JOIN risen r ON r.unit_id = a.there
 ),
 windows AS (
   SELECT *, window_end - (CAST(param('neighbours_rising.days') AS INT) - 1) AS first_date
-  FROM pair_days
+  FROM ends
 ),
-pairs AS (
-  SELECT w.here, w.there, w.first_date, w.window_end,
-    min(h.area_code) AS area_code, min(h.signal) AS signal, min(h.syndrome) AS syndrome,
-    max(h.c2) AS here_c2, max(t.c2) AS there_c2
+own AS (
+  SELECT w.here, w.first_date, w.window_end,
+    min(r.area_code) AS area_code, min(r.signal) AS signal, min(r.syndrome) AS syndrome,
+    max(r.c2) AS peak
   FROM windows w
-  JOIN risen h ON h.unit_id = w.here AND h.event_date BETWEEN w.first_date AND w.window_end
-  JOIN risen t ON t.unit_id = w.there AND t.event_date BETWEEN w.first_date AND w.window_end
-  GROUP BY w.here, w.there, w.first_date, w.window_end
+  JOIN risen r ON r.unit_id = w.here AND r.event_date BETWEEN w.first_date AND w.window_end
+  GROUP BY w.here, w.first_date, w.window_end
 ),
--- Of two neighbours the one that rose more speaks for both; the smaller code among equals.
-spoken AS (
-  SELECT here, first_date, window_end,
-    min(area_code) AS area_code, min(signal) AS signal, min(syndrome) AS syndrome,
-    count(*) + 1 AS counties,
-    max(there_c2) AS weaker_c2
-  FROM pairs
-  WHERE here_c2 > there_c2 OR (here_c2 = there_c2 AND here < there)
-  GROUP BY here, first_date, window_end
+others AS (
+  SELECT w.here, w.window_end, count(DISTINCT r.unit_id) AS neighbours, max(r.c2) AS peak
+  FROM windows w
+  JOIN adjacent a ON a.here = w.here
+  JOIN risen r ON r.unit_id = a.there AND r.event_date BETWEEN w.first_date AND w.window_end
+  GROUP BY w.here, w.window_end
 )
+-- Every county of the group is told, for each has its own people on duty; the weaker of its two peaks decides.
 SELECT
   'county' AS unit_kind,
-  here AS unit_id,
-  area_code,
-  signal,
-  syndrome,
-  first_date AS window_start,
-  window_end,
-  counties AS observed,
+  o.here AS unit_id,
+  o.area_code,
+  o.signal,
+  o.syndrome,
+  o.first_date AS window_start,
+  o.window_end,
+  n.neighbours + 1 AS observed,
   param('neighbours_rising.threshold') AS threshold,
-  weaker_c2 AS statistic
-FROM spoken
-WHERE counties >= param('neighbours_rising.counties')
+  least(o.peak, n.peak) AS statistic
+FROM own o
+JOIN others n ON n.here = o.here AND n.window_end = o.window_end
+WHERE n.neighbours + 1 >= param('neighbours_rising.counties')
