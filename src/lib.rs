@@ -10,3 +10,5 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod alert;
+pub mod detect;
