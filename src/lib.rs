@@ -10,4 +10,6 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod alert;
 pub mod delta;
+pub mod detect;

@@ -177,7 +177,7 @@ fn epoch_digest(epoch: &EpochRows) -> i64 {
 
 fn gave_up(table: Table) -> Box<Problem> {
     let found = format!("{ATTEMPTS_MAX} attempts without a clear outcome");
-    Problem::new(codes::COMMIT_GAVE_UP, format!("table {}", table.name()), found)
+    Problem::new(codes::log::COMMIT_GAVE_UP, format!("table {}", table.name()), found)
 }
 
 fn offset_marks(epoch: &EpochRows) -> BTreeMap<String, i64> {

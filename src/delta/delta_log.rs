@@ -142,7 +142,7 @@ impl DeltaLog {
     }
 
     fn unopened(&self, table: Table, error: impl std::fmt::Display) -> Box<Problem> {
-        Problem::new(codes::LOG_NOT_OPENED, self.folder(table).display().to_string(), error.to_string())
+        Problem::new(codes::log::LOG_NOT_OPENED, self.folder(table).display().to_string(), error.to_string())
     }
 
     /// Puts the data file and answers the action that adds it.
@@ -205,7 +205,7 @@ impl Log for DeltaLog {
         let mut batches = Vec::new();
         for add in live {
             let path = folder.join(&add.path);
-            let at = |found: String| Problem::new(codes::FILE_NOT_DECODED, path.display().to_string(), found);
+            let at = |found: String| Problem::new(codes::log::FILE_NOT_DECODED, path.display().to_string(), found);
             let bytes = tokio::fs::read(&path).await.map_err(|error| at(error.to_string()))?;
             let known_date = files::known_date_of(&add).ok_or_else(|| at("it has no known_date".to_owned()))?;
             batches.extend(files::decode(table, bytes.into(), known_date, after, until)?);

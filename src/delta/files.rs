@@ -177,9 +177,9 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn unwritten(error: impl std::fmt::Display) -> Box<Problem> {
-    Problem::new(codes::FILE_NOT_ENCODED, "a data file being written", error.to_string())
+    Problem::new(codes::log::FILE_NOT_ENCODED, "a data file being written", error.to_string())
 }
 
 fn unread(error: impl std::fmt::Display) -> Box<Problem> {
-    Problem::new(codes::FILE_NOT_DECODED, "a data file being read", error.to_string())
+    Problem::new(codes::log::FILE_NOT_DECODED, "a data file being read", error.to_string())
 }

@@ -64,7 +64,7 @@ pub async fn edition(log: &dyn Log, until: i64) -> Result<Edition> {
         let (Some(classes), Some(names), Some(bodies), Some(known)) =
             (texts("class"), texts("name"), texts("body"), known_at_of(&batch))
         else {
-            return Err(Problem::new(codes::FILE_NOT_DECODED, "table reference", "a column is missing"));
+            return Err(Problem::new(codes::log::FILE_NOT_DECODED, "table reference", "a column is missing"));
         };
         for row in 0..batch.num_rows() {
             edition.known_at = edition.known_at.max(known.value(row));
@@ -110,5 +110,5 @@ fn rows_of(texts: &[Text]) -> Result<RecordBatch> {
         column(|text| text.body.clone()),
     ];
     RecordBatch::try_new(Table::Reference.schema_unstamped(), columns)
-        .map_err(|error| Problem::new(codes::FILE_NOT_ENCODED, "table reference", error.to_string()))
+        .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table reference", error.to_string()))
 }

@@ -36,17 +36,17 @@ pub fn repair(table: &Path) -> Result<Vec<Problem>> {
             if hint.exists() {
                 set_aside(&log, &hint, "broken")?;
             }
-            found.push(*Problem::new(codes::CHECKPOINT_BROKEN, checkpoint.1.display().to_string(), reason));
+            found.push(*Problem::new(codes::log::CHECKPOINT_BROKEN, checkpoint.1.display().to_string(), reason));
         }
     }
     let entries = entries(&log)?;
     for (at, (_, path)) in entries.iter().enumerate().rev() {
         let Err(reason) = read_entry(path) else { break };
         if at + 1 < entries.len() {
-            return Err(Problem::new(codes::LOG_DAMAGED, path.display().to_string(), reason));
+            return Err(Problem::new(codes::log::LOG_DAMAGED, path.display().to_string(), reason));
         }
         set_aside(&log, path, "torn")?;
-        found.push(*Problem::new(codes::LOG_TAIL_TORN, path.display().to_string(), reason));
+        found.push(*Problem::new(codes::log::LOG_TAIL_TORN, path.display().to_string(), reason));
     }
     Ok(found)
 }
@@ -76,7 +76,7 @@ pub fn read_head(table: &Path) -> Result<Head> {
 }
 
 fn damaged(path: &Path, reason: String) -> Box<Problem> {
-    Problem::new(codes::LOG_DAMAGED, path.display().to_string(), reason)
+    Problem::new(codes::log::LOG_DAMAGED, path.display().to_string(), reason)
 }
 
 /// What one log entry says.
