@@ -1,5 +1,9 @@
 //! Every problem this system can tell a person about, one entry each; docs/problems.md is written from here.
 
+pub mod field;
+pub mod folder;
+pub mod message;
+
 /// A problem's code: stable for ever once released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
@@ -22,3 +26,8 @@ pub const IO: Code = Code {
 };
 
 pub const ALL: &[Code] = &[IO];
+
+/// Every code, in the order of docs/problems.md.
+pub fn every() -> impl Iterator<Item = &'static Code> {
+    [ALL, message::ALL, field::ALL, folder::ALL].into_iter().flatten()
+}
