@@ -11,5 +11,6 @@ pub mod terms;
 pub mod problem;
 pub mod clock;
 pub mod alert;
+pub mod consume;
 pub mod delta;
 pub mod detect;

@@ -1,6 +1,9 @@
 //! Every problem this system can tell a person about, one entry each; docs/problems.md is written from here.
 
+pub mod field;
+pub mod folder;
 pub mod log;
+pub mod message;
 pub mod rule;
 
 /// A problem's code: stable for ever once released.
@@ -28,5 +31,5 @@ pub const ALL: &[Code] = &[IO];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, log::ALL, rule::ALL].into_iter().flatten()
+    [ALL, field::ALL, folder::ALL, log::ALL, message::ALL, rule::ALL].into_iter().flatten()
 }

@@ -1,0 +1,23 @@
+//! Bytes become rows: the only place that knows JSON, CloudEvents and contracts.
+//!
+//! Promises: every message ends as one row of its kind or as one rejection with code, pointer, what was found and
+//! what would be right; a bad message leaves no trace in its neighbours' rows.
+//! Never: stores a person's identifier, repeats a person's data in a rejection, reads a clock.
+
+pub mod message;
+pub mod document;
+pub mod contract;
+pub mod plan;
+pub mod compile;
+pub mod feed;
+pub mod identity;
+pub mod seal;
+pub mod envelope;
+pub mod values;
+pub mod columns;
+pub mod fields;
+pub mod containers;
+pub mod decode;
+pub mod statement;
+pub mod redact;
+// pub mod check;
