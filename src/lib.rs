@@ -10,3 +10,6 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod kafka;
+pub mod consume;
+pub mod publish;
