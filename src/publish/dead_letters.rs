@@ -123,3 +123,41 @@ pub fn dead_letter(topics: &Topics, row: &QuarantineRow) -> OutMessage {
     };
     OutMessage { topic: topics.dead_letter(&row.feed), key, headers, body: body(&letter) }
 }
+
+#[cfg(test)]
+impl QuarantineRow {
+    /// Message `offset` of an invented feed.
+    pub(crate) fn sample(offset: i64) -> Self {
+        Self {
+            topic: "qianshao.feed.example.v1".to_owned(),
+            partition: 3,
+            offset,
+            feed: "example".to_owned(),
+            kind: None,
+            code: "QS-D001".to_owned(),
+            reason: "out_of_range".to_owned(),
+            pointer: "/temperature_c".to_owned(),
+            found: "377".to_owned(),
+            help: "send degrees Celsius".to_owned(),
+            body_sha256: "0".repeat(64),
+            body_shape: "{\"temperature_c\":number}".to_owned(),
+            retry_of: None,
+            known_at: 10,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_says_where_the_message_stands() {
+        let topics = Topics { prefix: "p".to_owned() };
+        let letter = dead_letter(&topics, &QuarantineRow::sample(188_402));
+        assert_eq!(letter.topic, "p.deadletter.example.v1");
+        assert_eq!(letter.key, "qianshao.feed.example.v1/3/188402");
+        assert_eq!(letter.header("qs_origin_offset"), Some("188402"));
+        assert_eq!(letter.header("qs_pointer"), Some("/temperature_c"));
+    }
+}

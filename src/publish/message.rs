@@ -4,105 +4,11 @@
 //! The whole goes to the topic of the alert's prefecture alone. Equal rows give equal bytes.
 //! Never: carries a token or anything of a person.
 
-use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::kafka::Topics;
-use crate::problem::Result;
-use crate::publish::columns::Columns;
-use crate::terms::{Day, local_text};
-
-/// A row of `alert_history`. Times are microseconds UTC.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlertRow {
-    pub alert_id: String,
-    pub revision: i64,
-    pub rule: String,
-    pub rule_kind: String,
-    pub pack: String,
-    pub severity: String,
-    pub state: String,
-    pub response: String,
-    pub reason: Option<String>,
-    pub mode: String,
-    pub signal: String,
-    pub syndrome: Option<String>,
-    pub unit_kind: String,
-    pub unit_id: String,
-    pub facility_id: Option<String>,
-    /// County.
-    pub area_code: String,
-    pub onset: Day,
-    pub window_start: Day,
-    pub window_end: Day,
-    pub observed: f64,
-    pub expected: Option<f64>,
-    pub threshold: f64,
-    pub statistic: Option<f64>,
-    pub channels: Option<String>,
-    pub title_zh: String,
-    pub title_en: String,
-    pub opened_at: i64,
-    pub verify_due: i64,
-    pub tick: i64,
-    pub known_at: i64,
-}
-
-impl AlertRow {
-    /// Reads the rows of a batch of `alert_history`, columns by name.
-    pub fn read(batch: &RecordBatch) -> Result<Vec<Self>> {
-        let columns = Columns { table: "alert_history", batch };
-        let text = |name| columns.text(name);
-        let (id, revision, rule, rule_kind) =
-            (text("alert_id")?, columns.integers("revision")?, text("rule")?, text("rule_kind")?);
-        let (pack, severity, state, response) = (text("pack")?, text("severity")?, text("state")?, text("response")?);
-        let (reason, mode, signal, syndrome) = (text("reason")?, text("mode")?, text("signal")?, text("syndrome")?);
-        let (unit_kind, unit_id, facility, area) =
-            (text("unit_kind")?, text("unit_id")?, text("facility_id")?, text("area_code")?);
-        let (onset, start, end) = (columns.days("onset")?, columns.days("window_start")?, columns.days("window_end")?);
-        let (observed, expected) = (columns.floats("observed")?, columns.floats("expected")?);
-        let (threshold, statistic) = (columns.floats("threshold")?, columns.floats("statistic")?);
-        let (channels, title_zh, title_en) = (text("channels")?, text("title_zh")?, text("title_en")?);
-        let (opened, due) = (columns.micros("opened_at")?, columns.micros("verify_due")?);
-        let (tick, known) = (columns.micros("tick")?, columns.micros("known_at")?);
-        (0..batch.num_rows())
-            .map(|row| {
-                Ok(Self {
-                    alert_id: id.get(row)?,
-                    revision: revision.get(row)?,
-                    rule: rule.get(row)?,
-                    rule_kind: rule_kind.get(row)?,
-                    pack: pack.get(row)?,
-                    severity: severity.get(row)?,
-                    state: state.get(row)?,
-                    response: response.get(row)?,
-                    reason: reason.find(row),
-                    mode: mode.get(row)?,
-                    signal: signal.get(row)?,
-                    syndrome: syndrome.find(row),
-                    unit_kind: unit_kind.get(row)?,
-                    unit_id: unit_id.get(row)?,
-                    facility_id: facility.find(row),
-                    area_code: area.get(row)?,
-                    onset: onset.get(row)?,
-                    window_start: start.get(row)?,
-                    window_end: end.get(row)?,
-                    observed: observed.get(row)?,
-                    expected: expected.find(row),
-                    threshold: threshold.get(row)?,
-                    statistic: statistic.find(row),
-                    channels: channels.find(row),
-                    title_zh: title_zh.get(row)?,
-                    title_en: title_en.get(row)?,
-                    opened_at: opened.get(row)?,
-                    verify_due: due.get(row)?,
-                    tick: tick.get(row)?,
-                    known_at: known.get(row)?,
-                })
-            })
-            .collect()
-    }
-}
+pub use crate::publish::alert_row::AlertRow;
+use crate::terms::local_text;
 
 /// A message ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,4 +167,95 @@ fn changed(row: &AlertRow) -> Changed<'_> {
 pub(super) fn body<T: Serialize>(value: &T) -> Vec<u8> {
     // Our own structs of texts and finite numbers: serde_json has nothing to refuse in them.
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::publish::alert_row::sample::row;
+    use crate::publish::dead_letters::{QuarantineRow, dead_letter};
+
+    fn topics() -> Topics {
+        Topics { prefix: "qianshao".to_owned() }
+    }
+
+    fn json(path: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/alerts");
+        serde_json::from_slice(&std::fs::read(folder.join(path)).unwrap()).unwrap()
+    }
+
+    fn validate(schema: &str, body: &Value) {
+        let schema = json(&format!("{schema}.schema.json"));
+        jsonschema::meta::validate(&schema).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let faults: Vec<String> = validator.iter_errors(body).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(faults.is_empty(), "{faults:?} in {body}");
+    }
+
+    fn schema_of(message: &OutMessage) -> String {
+        let urn = message.header("ce_dataschema").unwrap();
+        urn.strip_prefix("urn:qianshao:schema:").and_then(|rest| rest.strip_suffix(":v1")).unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_message_is_valid_against_its_published_schema() {
+        let bare = AlertRow {
+            reason: None,
+            syndrome: None,
+            expected: None,
+            statistic: None,
+            channels: None,
+            ..row(1, "0a", 3)
+        };
+        for message in [row(1, "0b", 1), bare].iter().flat_map(|row| alert_messages(&topics(), row)) {
+            validate(&schema_of(&message), &serde_json::from_slice(&message.body).unwrap());
+        }
+        let letter = QuarantineRow::sample(7);
+        let message = dead_letter(&topics(), &letter);
+        validate(&schema_of(&message), &serde_json::from_slice(&message.body).unwrap());
+    }
+
+    #[test]
+    fn the_examples_are_valid_and_a_field_too_many_or_too_few_is_not() {
+        for word in ["alert.changed", "alert.restricted", "deadletter"] {
+            let example = json(&format!("examples/{word}.json"));
+            validate(word, &example);
+            let schema = jsonschema::validator_for(&json(&format!("{word}.schema.json"))).unwrap();
+            let mut more = example.clone();
+            more["person_key"] = "t".into();
+            assert!(!schema.is_valid(&more));
+            let mut less = example.clone();
+            less.as_object_mut().unwrap().remove("known_at");
+            assert!(!schema.is_valid(&less));
+        }
+    }
+
+    #[test]
+    fn everybody_sees_the_county_and_nothing_below() {
+        let [changed, restricted, current] = alert_messages(&topics(), &row(1, "0c", 1));
+        let public = String::from_utf8(changed.body.clone()).unwrap();
+        for hidden in ["2-3", "S990103P01", "Third school", "第三小学"] {
+            assert!(!public.contains(hidden), "{hidden} in {public}");
+            assert!(String::from_utf8(restricted.body.clone()).unwrap().contains(hidden));
+        }
+        assert_eq!(current.body, changed.body);
+        assert_eq!(restricted.topic, "qianshao.alert.restricted.9901.v1");
+        let town = AlertRow { area_code: "990103005".to_owned(), ..row(1, "0c", 1) };
+        assert!(!String::from_utf8(alert_messages(&topics(), &town)[0].body.clone()).unwrap().contains("990103005"));
+    }
+
+    #[test]
+    fn the_headers_are_those_of_a_cloud_event() {
+        let [changed, ..] = alert_messages(&topics(), &row(1, "0d", 4));
+        assert_eq!(changed.header("ce_specversion"), Some("1.0"));
+        assert_eq!(changed.header("ce_id"), Some(format!("{}:4", changed.key).as_str()));
+        assert_eq!(changed.header("ce_type"), Some("cn.qianshao.alert.changed.v1"));
+        assert_eq!(changed.header("ce_source"), Some("/qianshao/alert/changed"));
+        assert_eq!(changed.header("ce_time"), Some("1970-01-01T08:00:00.000001+08:00"));
+        assert_eq!(changed.header("content-type"), Some("application/json"));
+    }
 }

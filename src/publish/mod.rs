@@ -11,6 +11,7 @@
 //! ```
 
 pub mod columns;
+pub mod alert_row;
 pub mod message;
 pub mod dead_letters;
 pub mod outbox;

@@ -164,3 +164,94 @@ fn first_after<'a, Row, Mark: Ord>(
     marked.truncate(rows_max);
     marked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::alert_row::sample::row;
+    use crate::publish::memory::{MemoryTopics, Told};
+
+    fn topics() -> Topics {
+        Topics { prefix: "q".to_owned() }
+    }
+
+    fn ids(memory: &MemoryTopics) -> Vec<String> {
+        let changed = topics().changed();
+        let visible = memory.visible();
+        visible.iter().filter(|m| m.topic == changed).filter_map(|m| m.header("ce_id")).map(short).collect()
+    }
+
+    fn short(id: &str) -> String {
+        id.trim_start_matches('0').to_owned()
+    }
+
+    #[tokio::test]
+    async fn rows_leave_in_the_order_in_which_they_were_known() {
+        let memory = MemoryTopics::default();
+        let rows = [row(2, "a", 2), row(1, "b", 1), row(2, "a", 1), row(1, "a", 1), row(2, "a", 2)];
+        let pending = Pending { alerts: &rows, dead_letters: &[] };
+        let round = publish_pending(&mut memory.outbox(), &topics(), pending).await.unwrap();
+        assert!(matches!(round, Round::Done { alerts: 4, .. }));
+        assert_eq!(ids(&memory), ["a:1", "b:1", "a:1", "a:2"]);
+    }
+
+    #[tokio::test]
+    async fn a_second_round_sends_only_what_is_new() {
+        let memory = MemoryTopics::default();
+        let rows = [row(1, "a", 1), row(2, "b", 1)];
+        let letters = [QuarantineRow::sample(1), QuarantineRow::sample(2)];
+        publish_pending(&mut memory.outbox(), &topics(), Pending { alerts: &rows[..1], dead_letters: &letters[..1] })
+            .await
+            .unwrap();
+        let round = publish_pending(&mut memory.outbox(), &topics(), Pending { alerts: &rows, dead_letters: &letters })
+            .await
+            .unwrap();
+        assert!(matches!(round, Round::Done { alerts: 1, dead_letters: 1, .. }));
+        assert_eq!(ids(&memory), ["a:1", "b:1"]);
+    }
+
+    #[tokio::test]
+    async fn whatever_the_answers_every_row_is_visible_once_and_in_order() {
+        let answers = [Told::No, Told::UnknownLanded, Told::UnknownLost];
+        let rows: Vec<AlertRow> = (0..600).map(|n| row(n, &format!("{n:x}"), 1)).collect();
+        let expected: Vec<String> = (0..600).map(|n| short(&format!("{n:x}:1"))).collect();
+        for first in answers {
+            for second in answers {
+                for third in answers {
+                    let memory = MemoryTopics::default();
+                    memory.tell([first, second, third]);
+                    let pending = Pending { alerts: &rows, dead_letters: &[] };
+                    let round = publish_pending(&mut memory.outbox(), &topics(), pending).await.unwrap();
+                    assert!(matches!(round, Round::Done { alerts: 600, .. }), "{round:?}");
+                    assert_eq!(ids(&memory), expected, "{first:?} {second:?} {third:?}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_older_publisher_is_fenced_and_sends_nothing() {
+        let memory = MemoryTopics::default();
+        let mut old = memory.outbox();
+        old.progress().await.unwrap();
+        let mut new = memory.outbox();
+        let rows = [row(1, "a", 1)];
+        let pending = Pending { alerts: &rows, dead_letters: &[] };
+        publish_pending(&mut new, &topics(), pending).await.unwrap();
+        let batch = batch_after(&topics(), pending, &Progress::default(), 10).unwrap();
+        assert!(matches!(old.publish(&batch.messages, &batch.progress).await, Published::Fenced(_)));
+        assert_eq!(ids(&memory), ["a:1"]);
+    }
+
+    #[tokio::test]
+    async fn a_person_is_told_when_nothing_gets_through() {
+        let memory = MemoryTopics::default();
+        memory.tell([Told::No; 9]);
+        let rows = [row(1, "a", 1)];
+        let stuck = publish_pending(&mut memory.outbox(), &topics(), Pending { alerts: &rows, dead_letters: &[] })
+            .await
+            .unwrap_err();
+        assert_eq!(stuck.code.reason, "publish_stuck");
+        assert!(memory.visible().is_empty());
+    }
+}
