@@ -195,11 +195,8 @@ impl Poller {
                 Some(Ok(Seen::Next(arrived))) => self.waiting.push_back(arrived),
                 Some(Ok(Seen::Before)) => {}
                 Some(Ok(Seen::Gap)) => self.pause(&self.shared.reading.held()),
-                Some(Err(error)) => {
-                    if !self.goes_on(&error) {
-                        return;
-                    }
-                }
+                Some(Err(error)) if self.goes_on(&error) => {}
+                Some(Err(_)) => return,
             }
             if !self.hand_over() {
                 return;

@@ -13,6 +13,9 @@ use crate::kafka::{KafkaSettings, Topics, trouble};
 use crate::problem::{Problem, Result, codes};
 
 const ADMIN_WAIT: Duration = Duration::from_secs(15);
+/// A new topic is known to every broker within seconds.
+const DESCRIBE_ATTEMPTS_MAX: u32 = 50;
+const DESCRIBE_AGAIN: Duration = Duration::from_millis(100);
 /// The broker's own default, for partitions and for replicas.
 const BROKERS_DEFAULT: i32 = -1;
 
@@ -38,8 +41,8 @@ impl Setup {
         let admin: AdminClient<DefaultClientContext> =
             self.settings.admin()?.create().map_err(|error| trouble(codes::KAFKA_SETTING, at(), &error))?;
         for name in missing {
-            self.create(&admin, &name).await?;
-            if self.is_compacted(&name) {
+            let was_there = self.create(&admin, &name).await?;
+            if was_there && self.is_compacted(&name) {
                 check_compaction(&admin, &name).await?;
             }
             self.ready.insert(name);
@@ -51,7 +54,8 @@ impl Setup {
         name == self.topics.progress() || name == self.topics.current()
     }
 
-    async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<()> {
+    /// True if the topic was there before.
+    async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<bool> {
         let partitions = if name == self.topics.progress() { 1 } else { BROKERS_DEFAULT };
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(BROKERS_DEFAULT));
         if self.is_compacted(name) {
@@ -60,7 +64,8 @@ impl Setup {
         let at = || format!("topic {name}");
         let created = admin.create_topics([&topic], &options()).await;
         match created.map_err(|error| trouble(codes::KAFKA_UNREACHABLE, at(), &error))?.pop() {
-            None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            None | Some(Ok(_)) => Ok(false),
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(true),
             Some(Err((_, code))) => Err(trouble(codes::TOPIC_MISSING, at(), &KafkaError::AdminOp(code))
                 .help("let an administrator create it, or give this user Create on the cluster")),
         }
@@ -68,21 +73,30 @@ impl Setup {
 }
 
 async fn check_compaction(admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<()> {
-    let at = || format!("topic {name}");
-    let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options()).await;
-    let resource = described.map_err(|error| trouble(codes::KAFKA_UNREACHABLE, at(), &error))?.pop();
-    let policy = match &resource {
-        Some(Ok(resource)) => resource.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default(),
-        Some(Err(code)) => {
-            return Err(trouble(codes::TOPIC_SHAPE, at(), &KafkaError::AdminOp(*code))
-                .help("give this user DescribeConfigs on the topic: it must see that the topic is compacted"));
+    let mut policy = String::new();
+    for _ in 0..DESCRIBE_ATTEMPTS_MAX {
+        policy = cleanup_policy(admin, name).await?;
+        // A broker that has not yet heard of a new topic describes it as having no settings at all.
+        if !policy.is_empty() {
+            break;
         }
-        None => String::new(),
-    };
+        tokio::time::sleep(DESCRIBE_AGAIN).await;
+    }
     if policy.split(',').any(|word| word.trim() == "compact") {
         return Ok(());
     }
-    Err(Problem::new(codes::TOPIC_SHAPE, at(), format!("cleanup.policy={policy}")))
+    Err(Problem::new(codes::TOPIC_SHAPE, format!("topic {name}"), format!("cleanup.policy={policy}")))
+}
+
+async fn cleanup_policy(admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<String> {
+    let at = || format!("topic {name}");
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options()).await;
+    match described.map_err(|error| trouble(codes::KAFKA_UNREACHABLE, at(), &error))?.pop() {
+        Some(Ok(resource)) => Ok(resource.get("cleanup.policy").and_then(|e| e.value.clone()).unwrap_or_default()),
+        Some(Err(code)) => Err(trouble(codes::TOPIC_SHAPE, at(), &KafkaError::AdminOp(code))
+            .help("give this user DescribeConfigs on the topic: it must see that the topic is compacted")),
+        None => Ok(String::new()),
+    }
 }
 
 fn options() -> AdminOptions {

@@ -19,7 +19,7 @@ const IDLE_MAX: usize = 150;
 pub struct Ledger {
     pub starts: Starts,
     pub seen: BTreeMap<(Partition, i64), Vec<u8>>,
-    pub troubles: Vec<Box<Problem>>,
+    pub troubles: Vec<Problem>,
 }
 
 impl Ledger {
@@ -50,7 +50,7 @@ impl Ledger {
                 }
                 Polled::Idle => idle += 1,
                 Polled::Revoked => revoked = true,
-                Polled::Trouble(problem) => self.troubles.push(problem),
+                Polled::Trouble(problem) => self.troubles.push(*problem),
                 Polled::End => panic!("a topic has no end"),
             }
         }

@@ -81,8 +81,14 @@ async fn a_partition_that_was_added_is_said_and_read_from_its_beginning() {
     ledger.read(&mut open(&settings, &topic, Starts::new()), 10).await;
     admin().create_partitions([&NewPartitions::new(&topic, 2)], &options()).await.unwrap().remove(0).unwrap();
     produce(&topic, 2, 10..20);
-    ledger.read(&mut open(&settings, &topic, ledger.starts.clone()), 20).await;
+    let mut source = open(&settings, &topic, ledger.starts.clone());
+    ledger.read(&mut source, 20).await;
     assert_eq!(ledger.seen.len(), 20);
+    if ledger.troubles.is_empty() {
+        // The messages came within the epoch in which the partitions were given.
+        let Polled::Trouble(problem) = source.next_epoch(&LIMIT).await.unwrap() else { panic!("it was not said") };
+        ledger.troubles.push(*problem);
+    }
     let said: Vec<&str> = ledger.troubles.iter().map(|problem| problem.code.reason).collect();
     assert_eq!(said, ["partition_added"]);
 }

@@ -2,9 +2,12 @@
 //!
 //! Never: passes without one. A test that finds no broker fails.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+
 mod broker;
 mod consuming;
 mod gaps;
+mod other_clients;
 mod proxy;
 mod publishing;
 #[cfg(feature = "tls")]
