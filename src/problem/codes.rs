@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod folder;
+pub mod kafka;
 pub mod log;
 pub mod message;
 pub mod rule;
@@ -31,5 +32,5 @@ pub const ALL: &[Code] = &[IO];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, field::ALL, folder::ALL, log::ALL, message::ALL, rule::ALL].into_iter().flatten()
+    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, rule::ALL].into_iter().flatten()
 }
