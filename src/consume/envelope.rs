@@ -49,7 +49,8 @@ pub struct Envelope<'m> {
 pub fn open<'m>(feed: &Feed, message: &'m Message) -> Result<Envelope<'m>, Box<Fault>> {
     let text = payload_text(message)?;
     let retry_of = retry_of(message)?;
-    let structured = header_text(message, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
+    let structured =
+        header_text(message, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
     let envelope = if structured {
         open_structured(feed, text)?
     } else if let Some(ce_type) = header_text(message, "ce_type") {
@@ -209,9 +210,9 @@ fn open_structured<'m>(feed: &Feed, text: &'m str) -> Result<Envelope<'m>, Box<F
     let (body, inside) = match (event.data, event.data_base64) {
         (Some(data), None) => (Cow::Borrowed(data.get()), "/data"),
         (None, Some(encoded)) => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.as_bytes()).map_err(|_| {
-                Fault::new(codes::BAD_ENVELOPE, "data_base64 that is not base64").within("data_base64")
-            })?;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(encoded.as_bytes())
+                .map_err(|_| Fault::new(codes::BAD_ENVELOPE, "data_base64 that is not base64").within("data_base64"))?;
             let text = text_of(&bytes).map_err(|fault| fault.within("data_base64"))?.to_owned();
             (Cow::Owned(text), "/data_base64")
         }

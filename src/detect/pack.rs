@@ -115,7 +115,9 @@ struct Own {
 fn own_pack(folder: &PackFolder) -> Result<Own> {
     let file = folder.file("pack.toml");
     let read: PackFile = toml::from_str(&folder.toml).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + folder.toml.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        let line = error
+            .span()
+            .map_or(1, |span| 1 + folder.toml.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
         Problem::new(PACK, format!("{file}, line {line}"), error.message().to_owned())
     })?;
     if read.pack.id != folder.name {
@@ -150,7 +152,9 @@ fn check_parameter(file: &str, name: &str, parameter: &Parameter) -> Result<()> 
         return Err(Problem::new(PARAMETER, at(), "a value that is not a finite number"));
     }
     if parameter.unit.is_empty() || parameter.source.is_empty() {
-        return Err(Problem::new(PARAMETER, at(), "no unit or no source").help("say what is counted and who set the number"));
+        return Err(
+            Problem::new(PARAMETER, at(), "no unit or no source").help("say what is counted and who set the number")
+        );
     }
     if !MARKS.contains(&parameter.mark.as_str()) {
         let found = format!("mark {}", parameter.mark);
@@ -196,7 +200,11 @@ fn lineage<'a>(own: &'a BTreeMap<String, Own>, id: &str) -> Result<Vec<&'a Own>>
     let mut next = id;
     while let Some(pack) = own.get(next) {
         if line.iter().any(|seen| seen.head.id == pack.head.id) {
-            return Err(Problem::new(PACK_EXTENDS, &pack.file, format!("extends = {} leads back to itself", pack.head.extends)));
+            return Err(Problem::new(
+                PACK_EXTENDS,
+                &pack.file,
+                format!("extends = {} leads back to itself", pack.head.extends),
+            ));
         }
         line.push(pack);
         next = &pack.head.extends;

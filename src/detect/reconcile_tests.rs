@@ -170,8 +170,7 @@ fn an_ended_alert_opens_again_when_a_late_row_prolongs_its_run() {
 
 #[test]
 fn a_correction_withdraws_the_alert_and_the_reason_says_what_changed() {
-    for (cause, reason) in
-        [(Cause::Data, "corrected"), (Cause::Rules, "rule_changed"), (Cause::Neither, "unsupported")]
+    for (cause, reason) in [(Cause::Data, "corrected"), (Cause::Rules, "rule_changed"), (Cause::Neither, "unsupported")]
     {
         let mut desk = Desk::new(1);
         desk.tick(100, &[100]);
@@ -401,7 +400,8 @@ mod by_chance {
             for run in &runs {
                 let is_its = |alert: &&&Alert| alert.state != Withdrawn && alert.window_end == run.end();
                 let standing = alerts.iter().filter(is_its).count();
-                let is_excluded = |alert: &&Alert| alert.first_onset == run.onset && alert.response == Response::Excluded;
+                let is_excluded =
+                    |alert: &&Alert| alert.first_onset == run.onset && alert.response == Response::Excluded;
                 assert!(standing == 1 || (standing == 0 && alerts.iter().any(is_excluded)), "{run:?}");
             }
             let inside = |alert: &&&Alert| alert.state != Withdrawn && alert.onset >= horizon;

@@ -163,7 +163,8 @@ impl<'a> Header<'a> {
                 break;
             }
             if !KEYS.contains(&key) {
-                let help = nearest(key).map_or_else(|| format!("one of {}", KEYS.join(", ")), |near| format!("did you mean {near}?"));
+                let help = nearest(key)
+                    .map_or_else(|| format!("one of {}", KEYS.join(", ")), |near| format!("did you mean {near}?"));
                 return Err(Problem::new(HEADER, header.line(number), format!("the key {key}")).help(help));
             }
             if key != SABOTAGE && header.find(key).is_some() {
