@@ -13,6 +13,7 @@ pub mod clock;
 pub mod alert;
 pub mod kafka;
 pub mod engine;
+pub mod cells;
 pub mod consume;
 pub mod delta;
 pub mod detect;

@@ -72,7 +72,16 @@ impl Counting<'_> {
         // Facilities with more than nothing, to tell who reported zero.
         let mut some: BTreeMap<(Name, Day), BTreeMap<Name, i64>> = BTreeMap::new();
         for signal in self.signals(wanted) {
-            let low = Group { signal, day: Day(i32::MIN), unit_kind: 0, unit_id: 0, facility: None, area: None, feed: 0, kind: 0 };
+            let low = Group {
+                signal,
+                day: Day(i32::MIN),
+                unit_kind: 0,
+                unit_id: 0,
+                facility: None,
+                area: None,
+                feed: 0,
+                kind: 0,
+            };
             let high = Group { signal: signal + 1, ..low };
             for (group, rows) in self.records.groups.range(low..high) {
                 if !self.is_authoritative(group) {
@@ -154,7 +163,12 @@ impl Counting<'_> {
         let county = self.county(group);
         let facility = group.facility.map(|facility| names.text(facility).to_owned());
         let mut add = |kind: &str, id: &str, facility_id: Option<String>| {
-            let key = CellKey { unit_kind: kind.to_owned(), unit_id: id.to_owned(), signal: signal.to_owned(), day: group.day };
+            let key = CellKey {
+                unit_kind: kind.to_owned(),
+                unit_id: id.to_owned(),
+                signal: signal.to_owned(),
+                day: group.day,
+            };
             let cell = cells.entry(key).or_insert_with(|| Cell {
                 feed: names.text(group.feed).to_owned(),
                 area_code: county.clone(),
@@ -182,11 +196,8 @@ impl Counting<'_> {
     /// What the rows of one group are worth: count and denominator.
     fn worth(&self, group: &Group, rows: &BTreeMap<(u128, u32), Row>) -> (i64, Option<i64>) {
         let names = &self.records.names;
-        let key = (
-            names.text(group.feed).to_owned(),
-            names.text(group.kind).to_owned(),
-            names.text(group.signal).to_owned(),
-        );
+        let key =
+            (names.text(group.feed).to_owned(), names.text(group.kind).to_owned(), names.text(group.signal).to_owned());
         let rule = self.meanings.signals.get(&key).map_or(Count::Sum, |meaning| meaning.count);
         let counted = rows.values().filter(|row| row.counts);
         let denominators = |rows: &[&Row]| {
@@ -200,14 +211,16 @@ impl Counting<'_> {
             }
             Count::DistinctPersons => {
                 let rows: Vec<&Row> = counted.collect();
-                let persons: BTreeSet<Name> = rows.iter().filter(|row| row.value > 0).filter_map(|row| row.person).collect();
+                let persons: BTreeSet<Name> =
+                    rows.iter().filter(|row| row.value > 0).filter_map(|row| row.person).collect();
                 let nameless: i64 = rows.iter().filter(|row| row.person.is_none()).map(|row| row.value).sum();
                 (persons.len() as i64 + nameless, denominators(&rows))
             }
             Count::GreatestSlot => {
                 let mut slots: BTreeMap<Option<Name>, Vec<&Row>> = BTreeMap::new();
                 counted.for_each(|row| slots.entry(row.slot).or_default().push(row));
-                let worths = slots.into_values().map(|rows| (rows.iter().map(|row| row.value).sum(), denominators(&rows)));
+                let worths =
+                    slots.into_values().map(|rows| (rows.iter().map(|row| row.value).sum(), denominators(&rows)));
                 worths.max().unwrap_or((0, None))
             }
         }
@@ -235,9 +248,15 @@ impl Counting<'_> {
         for (unit_kind, unit_id, signal_name) in series {
             let signal = names.text(*signal_name);
             let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
-            let days = (feed.clone(), *unit_kind, unit_id.clone(), from)..=(feed.clone(), *unit_kind, unit_id.clone(), until);
+            let days =
+                (feed.clone(), *unit_kind, unit_id.clone(), from)..=(feed.clone(), *unit_kind, unit_id.clone(), until);
             for ((_, _, _, day), tally) in self.turnout.range(days) {
-                let key = CellKey { unit_kind: (*unit_kind).to_owned(), unit_id: unit_id.clone(), signal: signal.to_owned(), day: *day };
+                let key = CellKey {
+                    unit_kind: (*unit_kind).to_owned(),
+                    unit_id: unit_id.clone(),
+                    signal: signal.to_owned(),
+                    day: *day,
+                };
                 let cell = cells.entry(key).or_insert_with(|| Cell {
                     feed: feed.clone(),
                     area_code: self.county_of_unit(unit_kind, unit_id),
@@ -251,7 +270,9 @@ impl Counting<'_> {
                 let with_some = some.get(&(*signal_name, *day)).map_or(0, |facilities| {
                     facilities
                         .iter()
-                        .filter(|(facility, value)| **value > 0 && self.lies_in(names.text(**facility), unit_kind, unit_id))
+                        .filter(|(facility, value)| {
+                            **value > 0 && self.lies_in(names.text(**facility), unit_kind, unit_id)
+                        })
                         .count() as i64
                 });
                 cell.zero = (tally.reported - with_some).max(0);
@@ -269,8 +290,14 @@ impl Counting<'_> {
             return facility_id == unit_id;
         }
         let lineage = self.registers.area_of(facility_id).map(|area| self.registers.lineage(area)).unwrap_or_default();
-        [("town", lineage.town), ("county", lineage.county), ("prefecture", lineage.prefecture)]
-            .contains(&(match unit_kind { "town" => "town", "county" => "county", _ => "prefecture" }, Some(unit_id)))
+        [("town", lineage.town), ("county", lineage.county), ("prefecture", lineage.prefecture)].contains(&(
+            match unit_kind {
+                "town" => "town",
+                "county" => "county",
+                _ => "prefecture",
+            },
+            Some(unit_id),
+        ))
     }
 
     fn county_of_unit(&self, unit_kind: &str, unit_id: &str) -> Option<String> {

@@ -49,7 +49,8 @@ impl Meanings {
     pub fn of(edition: &Edition) -> Result<Self> {
         let mut meanings = Self::default();
         for (name, body) in edition.of(CLASS_FEED) {
-            let unread = |found: String| Problem::new(codes::log::REGISTER_UNREADABLE, format!("contract {name}"), found);
+            let unread =
+                |found: String| Problem::new(codes::log::REGISTER_UNREADABLE, format!("contract {name}"), found);
             let (feed, kind) = name.split_once('/').ok_or_else(|| unread("its name is not feed/kind".to_owned()))?;
             let contract: Value = serde_json::from_str(body).map_err(|error| unread(error.to_string()))?;
             let kinds = meanings.kinds.entry(feed.to_owned()).or_default();
@@ -90,7 +91,13 @@ impl Meanings {
         ];
         let fields: Vec<Field> = columns
             .iter()
-            .map(|(name, column)| Field::new(*name, if *name == "weight_tenths" { DataType::Int64 } else { column.data_type().clone() }, false))
+            .map(|(name, column)| {
+                Field::new(
+                    *name,
+                    if *name == "weight_tenths" { DataType::Int64 } else { column.data_type().clone() },
+                    false,
+                )
+            })
             .collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect())
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table signal_names", error.to_string()))

@@ -101,7 +101,12 @@ impl Records {
         Ok(changed)
     }
 
-    fn feed_message(&mut self, columns: &Columns<'_>, rows: std::ops::Range<usize>, changed: &mut BTreeSet<(Name, Name)>) {
+    fn feed_message(
+        &mut self,
+        columns: &Columns<'_>,
+        rows: std::ops::Range<usize>,
+        changed: &mut BTreeSet<(Name, Name)>,
+    ) {
         let first = rows.start;
         self.known_until = self.known_until.max(columns.known_at.value(first));
         let Ok(key) = u128::from_str_radix(columns.record_key.value(first), 16) else { return };
@@ -177,9 +182,8 @@ impl Records {
 
     fn row(&mut self, columns: &Columns<'_>, row: usize) -> (Group, Row) {
         let names = &mut self.names;
-        let mut optional = |column: &arrow::array::StringArray| {
-            column.is_valid(row).then(|| names.number(column.value(row)))
-        };
+        let mut optional =
+            |column: &arrow::array::StringArray| column.is_valid(row).then(|| names.number(column.value(row)));
         let (facility, area) = (optional(columns.facility_id), optional(columns.area_code));
         let (person, slot, quality) = (optional(columns.person_key), optional(columns.slot), optional(columns.quality));
         let group = Group {

@@ -46,7 +46,13 @@ impl ReportState {
 }
 
 /// Every report owed for the days `from ..= until`, at `tick`. Runs of missing days are counted from `from` on.
-pub fn expected_reports(records: &Records, registers: &Registers, from: Day, until: Day, tick: i64) -> Vec<ExpectedReport> {
+pub fn expected_reports(
+    records: &Records,
+    registers: &Registers,
+    from: Day,
+    until: Day,
+    tick: i64,
+) -> Vec<ExpectedReport> {
     let mut reports = Vec::new();
     for facility_id in registers.facilities.keys() {
         for feed in registers.feeds_owed() {
@@ -68,7 +74,8 @@ pub fn expected_reports(records: &Records, registers: &Registers, from: Day, unt
                     day,
                     due_at,
                     state,
-                    is_zero: said.is_some_and(|reports| !reports.is_empty() && reports.values().all(|report| report.is_zero)),
+                    is_zero: said
+                        .is_some_and(|reports| !reports.is_empty() && reports.values().all(|report| report.is_zero)),
                     received_at,
                     missing_run: run,
                 });

@@ -77,7 +77,11 @@ impl Intake {
         let mut quarantine = QuarantineRows::default();
         for (topic, messages) in by_feed {
             let Some(feed) = self.feeds.feeds.iter().find(|feed| feed_topic(&self.prefix, &feed.name) == topic) else {
-                return Err(Problem::new(crate::problem::codes::kafka::TOPIC_MISSING, topic, "no feed folder for this topic"));
+                return Err(Problem::new(
+                    crate::problem::codes::kafka::TOPIC_MISSING,
+                    topic,
+                    "no feed folder for this topic",
+                ));
             };
             let known_area = |code: &str| self.registers.knows_area(code);
             let context = Context { pseudonyms: &self.pseudonyms, known_area: &known_area, now };
@@ -128,7 +132,8 @@ impl Intake {
         }
         let mapped = self.mapped(kind, batch, &rows, now, &mut refuse);
         let reached: BTreeSet<usize> = mapped.iter().map(|row| row.raw).collect();
-        for row in (0..batch.stated.len()).filter(|row| !reached.contains(row) && !failed.contains_key(&(*row as i64))) {
+        for row in (0..batch.stated.len()).filter(|row| !reached.contains(row) && !failed.contains_key(&(*row as i64)))
+        {
             refuse(row as i64, codes::NO_SIGNAL, "no row".to_owned());
         }
         let mut builder = SignalRows::new(kind);
@@ -195,7 +200,8 @@ impl Intake {
                 continue;
             };
             let facility_id = text("facility_id", row);
-            let unknown = facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
+            let unknown =
+                facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
             let area_code = text("area_code", row)
                 .and_then(|code| self.registers.area_at(&code, event_date).map(str::to_owned))
                 .or_else(|| self.registers.area_of(facility_id.as_deref()?).map(str::to_owned));

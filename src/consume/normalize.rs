@@ -15,9 +15,9 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use super::feed::Kind;
 use crate::delta::tables::time_type;
@@ -76,7 +76,8 @@ impl Mapping {
         let at = format!("{}/{}/normalize.sql", kind.feed, kind.name);
         let schema = kind.contract.raw_schema();
         let input = Arc::new(Slot { schema: schema.clone(), batch: Mutex::new(None) });
-        let table = StreamingTable::try_new(schema, vec![input.clone()]).map_err(|error| engine::not_run(&at, &error))?;
+        let table =
+            StreamingTable::try_new(schema, vec![input.clone()]).map_err(|error| engine::not_run(&at, &error))?;
         // A raw table of the kind before would still be there.
         let _ = context.deregister_table("raw");
         context.register_table("raw", Arc::new(table)).map_err(|error| engine::not_run(&at, &error))?;

@@ -32,7 +32,14 @@ pub struct QuarantineRows {
 }
 
 impl QuarantineRows {
-    pub fn push(&mut self, feed: &Feed, message: &Message, rejected: &Rejected, retry_of: Option<&str>, sealer: &Sealer) {
+    pub fn push(
+        &mut self,
+        feed: &Feed,
+        message: &Message,
+        rejected: &Rejected,
+        retry_of: Option<&str>,
+        sealer: &Sealer,
+    ) {
         let payload = message.payload.as_deref().unwrap_or_default();
         let sha256 = hex(&Sha256::digest(payload));
         let shape = redact::body_shape(payload, &|key| feed.knows_key(key), SHAPE_BYTES_MAX);

@@ -54,8 +54,20 @@ pub struct SignalRows {
 
 /// Text columns in the order of `texts`.
 const TEXTS: [&str; 14] = [
-    "feed", "kind", "topic", "record_key", "operation", "content_hash", "signal", "unit_kind", "unit_id", "facility_id",
-    "area_code", "person_key", "slot", "quality",
+    "feed",
+    "kind",
+    "topic",
+    "record_key",
+    "operation",
+    "content_hash",
+    "signal",
+    "unit_kind",
+    "unit_id",
+    "facility_id",
+    "area_code",
+    "person_key",
+    "slot",
+    "quality",
 ];
 
 impl SignalRows {

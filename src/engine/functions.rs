@@ -27,12 +27,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Makes the functions known to a session.
-pub fn register(
-    context: &SessionContext,
-    registers: &Arc<Registers>,
-    parameters: &BTreeMap<String, f64>,
-    tick: i64,
-) {
+pub fn register(context: &SessionContext, registers: &Arc<Registers>, parameters: &BTreeMap<String, f64>, tick: i64) {
     context.register_udf(now(tick));
     context.register_udf(param(parameters.clone()));
     context.register_udf(local_date());
@@ -45,7 +40,13 @@ pub fn register(
 
 fn now(tick: i64) -> ScalarUDF {
     let value = ScalarValue::TimestampMicrosecond(Some(tick), Some(UTC.into()));
-    create_udf("now", vec![], time_type(), Volatility::Stable, Arc::new(move |_| Ok(ColumnarValue::Scalar(value.clone()))))
+    create_udf(
+        "now",
+        vec![],
+        time_type(),
+        Volatility::Stable,
+        Arc::new(move |_| Ok(ColumnarValue::Scalar(value.clone()))),
+    )
 }
 
 fn param(parameters: BTreeMap<String, f64>) -> ScalarUDF {

@@ -58,9 +58,10 @@ pub fn reference_tables(edition: &Edition) -> Result<Vec<(String, RecordBatch)>>
 /// A query that reads: planned, refused in words where it would do more.
 pub async fn plan(context: &SessionContext, at: &str, sql: &str) -> Result<DataFrame> {
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    context.sql_with_options(sql, read_only).await.map_err(|error| {
-        Problem::new(sql::SQL_REFUSED, at, error.strip_backtrace())
-    })
+    context
+        .sql_with_options(sql, read_only)
+        .await
+        .map_err(|error| Problem::new(sql::SQL_REFUSED, at, error.strip_backtrace()))
 }
 
 /// Runs a query that reads.
@@ -75,7 +76,8 @@ pub fn not_run(at: &str, error: &DataFusionError) -> Box<Problem> {
 
 /// A CSV text as a table whose columns are all texts: a code is not a number.
 fn text_table(name: &str, body: &str) -> Result<RecordBatch> {
-    let unread = |error: String| Problem::new(crate::problem::codes::log::REGISTER_UNREADABLE, format!("{name}.csv"), error);
+    let unread =
+        |error: String| Problem::new(crate::problem::codes::log::REGISTER_UNREADABLE, format!("{name}.csv"), error);
     let header = body.lines().next().unwrap_or("");
     let fields: Vec<Field> = header.split(',').map(|column| Field::new(column.trim(), DataType::Utf8, true)).collect();
     let schema = Arc::new(Schema::new(fields));
@@ -84,6 +86,7 @@ fn text_table(name: &str, body: &str) -> Result<RecordBatch> {
         .with_batch_size(usize::MAX >> 1)
         .build(body.as_bytes())
         .map_err(|error| unread(error.to_string()))?;
-    let batches: Vec<RecordBatch> = reader.collect::<std::result::Result<_, _>>().map_err(|error| unread(error.to_string()))?;
+    let batches: Vec<RecordBatch> =
+        reader.collect::<std::result::Result<_, _>>().map_err(|error| unread(error.to_string()))?;
     arrow::compute::concat_batches(&schema, &batches).map_err(|error| unread(error.to_string()))
 }
