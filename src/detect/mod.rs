@@ -11,3 +11,6 @@ pub mod pack;
 pub mod finding;
 pub mod reconcile;
 pub mod runs;
+pub mod alert_rows;
+pub mod evaluate;
+pub mod tick;
