@@ -23,16 +23,31 @@ pub struct Column {
 }
 
 enum Values {
-    Text { ends: Vec<i32>, bytes: Vec<u8> },
+    Text {
+        ends: Vec<i32>,
+        bytes: Vec<u8>,
+    },
     Integer(Vec<i64>),
     Number(Vec<f64>),
     Boolean(BooleanBufferBuilder),
     Day(Vec<i32>),
     Instant(Vec<i64>),
-    List { ends: Vec<i32>, item: Box<Column> },
-    Object { fields: Fields, columns: Vec<Column> },
+    List {
+        ends: Vec<i32>,
+        item: Box<Column>,
+    },
+    Object {
+        fields: Fields,
+        columns: Vec<Column>,
+    },
     /// `order` says in which order the entries are read: by key within a row.
-    Map { ends: Vec<i32>, fields: Fields, key: Box<Column>, value: Box<Column>, order: Vec<u32> },
+    Map {
+        ends: Vec<i32>,
+        fields: Fields,
+        key: Box<Column>,
+        value: Box<Column>,
+        order: Vec<u32>,
+    },
 }
 
 /// A value that fills one row of a scalar column.
@@ -71,10 +86,7 @@ impl Column {
 
     /// An empty column of texts.
     pub fn texts() -> Self {
-        Self {
-            valid: BooleanBufferBuilder::new(0),
-            values: Values::Text { ends: vec![0], bytes: Vec::new() },
-        }
+        Self { valid: BooleanBufferBuilder::new(0), values: Values::Text { ends: vec![0], bytes: Vec::new() } }
     }
 
     /// An empty column of whole numbers.

@@ -335,7 +335,7 @@ mod tests {
     fn a_keyword_outside_the_subset_is_refused_with_line_and_column() {
         let found = problems(("\"pattern\": \"^[0-9]+$\"", "\"patern\": \"^[0-9]+$\", \"oneOf\": []"));
         assert_eq!(found[0].code, folder::KEYWORD);
-        assert_eq!(found[0].at, "contract.json:8:40");
+        assert_eq!(found[0].at, "contract.json:7:40");
         assert_eq!(found[0].help, "did you mean pattern?");
         assert!(found.iter().any(|problem| problem.found == "oneOf"));
         assert!(found.iter().any(|problem| problem.code == folder::UNGUARDED_TEXT));

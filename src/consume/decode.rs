@@ -117,9 +117,9 @@ impl Batch {
     ) -> Result<(), Box<Fault>> {
         let row = self.stated.len();
         let clocks = Clocks { envelope: envelope.time.or(message.timestamp), now: context.now };
-        let stated = self.read(row, &envelope.body, context).and_then(|flags| {
-            Row { kind: &self.kind, columns: &self.columns, row }.state(index, clocks, flags)
-        });
+        let stated = self
+            .read(row, &envelope.body, context)
+            .and_then(|flags| Row { kind: &self.kind, columns: &self.columns, row }.state(index, clocks, flags));
         match stated {
             Ok(mut stated) => {
                 stated.retry_of.clone_from(&envelope.retry_of);

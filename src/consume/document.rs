@@ -12,7 +12,7 @@ use crate::problem::codes::folder;
 use crate::problem::{Code, Problem, Result};
 
 /// A value of the file, borrowed from its text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
     file: &'a str,
     text: &'a str,

@@ -49,7 +49,8 @@ pub struct Envelope<'m> {
 pub fn open<'m>(feed: &Feed, message: &'m Message) -> Result<Envelope<'m>, Box<Fault>> {
     let text = payload_text(message)?;
     let retry_of = retry_of(message)?;
-    let structured = header_text(message, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
+    let structured =
+        header_text(message, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
     let envelope = if structured {
         open_structured(feed, text)?
     } else if let Some(ce_type) = header_text(message, "ce_type") {
@@ -209,9 +210,9 @@ fn open_structured<'m>(feed: &Feed, text: &'m str) -> Result<Envelope<'m>, Box<F
     let (body, inside) = match (event.data, event.data_base64) {
         (Some(data), None) => (Cow::Borrowed(data.get()), "/data"),
         (None, Some(encoded)) => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.as_bytes()).map_err(|_| {
-                Fault::new(codes::BAD_ENVELOPE, "data_base64 that is not base64").within("data_base64")
-            })?;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(encoded.as_bytes())
+                .map_err(|_| Fault::new(codes::BAD_ENVELOPE, "data_base64 that is not base64").within("data_base64"))?;
             let text = text_of(&bytes).map_err(|fault| fault.within("data_base64"))?.to_owned();
             (Cow::Owned(text), "/data_base64")
         }
@@ -246,7 +247,13 @@ enum Scan {
 fn scan(feed: &Feed, text: &str) -> Result<Scan, Box<Fault>> {
     let mut keys = TopKeys { feed, kinds: 0, kind: None, specversion: false };
     let mut json = serde_json::Deserializer::from_str(text);
-    (&mut keys).deserialize(&mut json).and_then(|()| json.end()).map_err(|error| syntax_fault(&error))?;
+    let scanned = (&mut keys).deserialize(&mut json).and_then(|()| json.end());
+    match (scanned, keys.kind) {
+        (Ok(()), _) => {}
+        // The decoder meets the same fault and can say in which field.
+        (Err(_), Some(kind)) => return Ok(Scan::Kind(kind)),
+        (Err(error), None) => return Err(syntax_fault(&error)),
+    }
     match (keys.kinds, keys.kind) {
         (0, _) if keys.specversion => Ok(Scan::Structured),
         (0, _) | (_, None) => {

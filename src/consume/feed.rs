@@ -130,7 +130,7 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Two kinds of a feed must be told apart by type and by key.
-fn shared_names(feed: &str, kinds: &[Arc<Kind>]) -> Vec<Problem> {
+pub fn shared_names(feed: &str, kinds: &[Arc<Kind>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, kind) in kinds.iter().enumerate() {
         for other in &kinds[index + 1..] {

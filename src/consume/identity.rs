@@ -79,7 +79,9 @@ impl Pseudonyms {
     /// The key of a linkage domain.
     pub fn subkey(&self, domain: &str) -> Subkey {
         let keyed = match &self.secret {
-            Secret::Key(Algorithm::Sha256, key) => Keyed::Sha256(keyed(&mac(key, &[b"qianshao domain ", domain.as_bytes()]))),
+            Secret::Key(Algorithm::Sha256, key) => {
+                Keyed::Sha256(keyed(&mac(key, &[b"qianshao domain ", domain.as_bytes()])))
+            }
             Secret::Key(Algorithm::Sm3, key) => {
                 let mut derive: Hmac<Sm3> = keyed(key);
                 derive.update(b"qianshao domain ");

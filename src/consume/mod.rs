@@ -20,4 +20,9 @@ pub mod containers;
 pub mod decode;
 pub mod statement;
 pub mod redact;
-// pub mod check;
+pub mod check;
+
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+mod reference;
