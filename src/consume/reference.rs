@@ -80,9 +80,11 @@ fn accept(schema: &Value, value: &Value) -> Result<Value, ()> {
         }
         _ if schema["additionalProperties"].is_object() => {
             let sorted: BTreeMap<_, _> = value.as_object().ok_or(())?.iter().collect();
-            let entries = sorted
-                .into_iter()
-                .map(|(key, value)| Ok(json!({"key": key, "value": accept(&schema["additionalProperties"], value)?})));
+            let entries = sorted.into_iter().map(|(key, value)| {
+                let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "-_+.".contains(c));
+                let value = accept(&schema["additionalProperties"], value)?;
+                plain.then(|| json!({"key": key, "value": value})).ok_or(())
+            });
             entries.collect::<Result<_, _>>().map(Value::Array)
         }
         _ => object(schema, value.as_object().ok_or(())?),
