@@ -15,7 +15,7 @@ use crate::terms::{Day, Position};
 
 use super::decode::{Context, decode};
 use super::feed::{Feed, Kind, files_of, last, shared_names, subfolders};
-use super::identity::{Algorithm, Pseudonyms};
+use super::identity::{Algorithm, Pseudonyms, unhex};
 use super::message::{Message, Rejected};
 
 const FILES: [&str; 5] = ["contract.json", "normalize.sql", "good.ndjson", "bad.ndjson", "proof.slt"];
@@ -98,13 +98,15 @@ struct BadLine<'a> {
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     raw: Option<String>,
+    /// Bytes that JSON cannot hold.
+    raw_hex: Option<String>,
 }
 
 fn check_examples(feed: &Feed, kind: &Kind, known_area: &dyn Fn(&str) -> bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (number, line) in lines(&kind.good) {
         let at = format!("{}/{}/good.ndjson:{number}", kind.feed, kind.name);
-        match judge(feed, line, known_area) {
+        match judge(feed, line.as_bytes(), known_area) {
             Ok(found) if found == kind.name => {}
             Ok(found) => problems.push(*Problem::new(folder::GOOD_REJECTED, at, format!("a message of kind {found}"))),
             Err(rejected) => {
@@ -123,14 +125,13 @@ fn check_examples(feed: &Feed, kind: &Kind, known_area: &dyn Fn(&str) -> bool) -
 fn check_bad(feed: &Feed, line: &str, at: &str, known_area: &dyn Fn(&str) -> bool) -> Result<()> {
     let bad: BadLine<'_> =
         serde_json::from_str(line).map_err(|error| Problem::new(folder::EXAMPLE_LINE, at, error.to_string()))?;
-    let payload = match (&bad.message, &bad.raw) {
-        (Some(message), None) => message.get(),
-        (None, Some(raw)) => raw,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(Problem::new(folder::EXAMPLE_LINE, at, "not exactly one of message and raw"));
-        }
+    let payload = match (&bad.message, &bad.raw, bad.raw_hex.as_deref().map(unhex)) {
+        (Some(message), None, None) => message.get().as_bytes().to_vec(),
+        (None, Some(raw), None) => raw.as_bytes().to_vec(),
+        (None, None, Some(Some(bytes))) => bytes,
+        _ => return Err(Problem::new(folder::EXAMPLE_LINE, at, "not exactly one of message, raw and raw_hex")),
     };
-    match judge(feed, payload, known_area) {
+    match judge(feed, &payload, known_area) {
         Ok(kind) => Err(Problem::new(folder::BAD_ACCEPTED, at, format!("accepted as {kind}"))),
         Err(rejected) => {
             let reason = rejected.code.reason == bad.expect;
@@ -149,14 +150,14 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The kind that accepts a payload, or why none does.
-fn judge(feed: &Feed, payload: &str, known_area: &dyn Fn(&str) -> bool) -> Result<String, Box<Rejected>> {
+fn judge(feed: &Feed, payload: &[u8], known_area: &dyn Fn(&str) -> bool) -> Result<String, Box<Rejected>> {
     let now = JUDGED_ON.start_micros();
     let message = Message {
         position: Position { topic: Arc::from("examples"), partition: 0, offset: 0 },
         timestamp: Some(now),
         key: None,
         headers: Vec::new(),
-        payload: Some(payload.as_bytes().to_vec()),
+        payload: Some(payload.to_vec()),
     };
     // Examples are invented; their tokens are thrown away.
     let pseudonyms = Pseudonyms::from_bytes(b"the key of examples, used nowhere", Algorithm::Sha256);

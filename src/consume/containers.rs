@@ -11,8 +11,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use crate::problem::codes::{field as codes, message};
 
 use super::columns::{Column, Scalar};
-use super::fields::{Reading, Value, refuse};
+use super::fields::Value;
 use super::plan::{ObjectRule, Shape};
+use super::reading::{Reading, refuse};
 use super::values::holds_personal_number;
 
 /// Free keys are stored, so they are short codes.

@@ -181,7 +181,7 @@ fn every_reason_has_an_example() {
         .iter()
         .map(|(_, reason, _)| *reason)
         .chain(refused_wholes().into_iter().map(|(_, reason)| reason))
-        .chain(["missing_record_key"])
+        .chain([codes::MISSING_RECORD_KEY.reason])
         .collect();
     let known: BTreeSet<&str> = codes::ALL.iter().chain(field::ALL).map(|code| code.reason).collect();
     assert_eq!(known, shown);
@@ -309,4 +309,25 @@ fn identifiers_are_tokens_before_they_are_rows() {
         assert!(!shown.contains(hidden));
     }
     assert!(shown.contains("free"), "free text is seen by normalize.sql inside the batch");
+}
+
+#[test]
+fn a_record_without_its_key_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let kind = dir.path().join("sample/everything");
+    std::fs::create_dir_all(&kind).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder/sample/everything");
+    let contract = std::fs::read_to_string(shipped.join("contract.json")).unwrap();
+    let keyed = contract.replace(r#"["place", "no"]"#, r#"["place", "person.id"]"#);
+    std::fs::write(kind.join("contract.json"), keyed).unwrap();
+    std::fs::write(kind.join("normalize.sql"), "SELECT 1").unwrap();
+    let feeds = Feeds::load(Some(dir.path())).unwrap();
+    let pseudonyms = Pseudonyms::from_bytes(&[7; 32], Algorithm::Sha256);
+    let context = Context { pseudonyms: &pseudonyms, known_area: &|_| true, now: NOW };
+    let of = |id: &str| message(&body(&format!(r#""person":{{"id":"{id}"}}"#)));
+    let messages = [of("11010519491231002X"), of("123"), of("11010519491231002x"), message(&body(""))];
+    let (decoded, rejected) = decode(&feeds.feeds[0], &messages, &context);
+    let refused: Vec<_> = rejected.iter().map(|one| (one.message, one.code.reason, one.pointer.as_str())).collect();
+    assert_eq!(refused, [(1, "missing_record_key", "/person/id"), (3, "missing_record_key", "/person/id")]);
+    assert_eq!(decoded[0].stated[0].record_key, decoded[0].stated[1].record_key);
 }
