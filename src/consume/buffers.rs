@@ -1,4 +1,4 @@
-//! A grown column becomes an Arrow array.
+//! What a grown column holds: read back row by row, or handed to Arrow as a whole.
 //!
 //! Promises: buffers are handed over, not copied; the entries of free-key objects are sorted by key.
 //! Never: leaves rows behind: a finished column is empty.
@@ -17,6 +17,41 @@ use super::columns::{Column, Values};
 use super::plan::item_field;
 
 impl Column {
+    fn has(&self, row: usize) -> bool {
+        row < self.valid.len() && self.valid.get_bit(row)
+    }
+
+    /// The text of a row.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        let Values::Text { ends, bytes } = &self.values else { return None };
+        let range = *ends.get(row)? as usize..*ends.get(row + 1)? as usize;
+        std::str::from_utf8(bytes.get(range)?).ok().filter(|_| self.has(row))
+    }
+
+    /// The whole number, day or instant of a row.
+    pub fn integer(&self, row: usize) -> Option<i64> {
+        let value = match &self.values {
+            Values::Integer(values) | Values::Instant(values) => *values.get(row)?,
+            Values::Day(values) => i64::from(*values.get(row)?),
+            _ => return None,
+        };
+        self.has(row).then_some(value)
+    }
+
+    pub fn boolean(&self, row: usize) -> Option<bool> {
+        let Values::Boolean(values) = &self.values else { return None };
+        self.has(row).then(|| values.get_bit(row))
+    }
+
+    /// The column at the end of a path of field indices.
+    pub fn at(&self, steps: &[usize]) -> Option<&Self> {
+        match (steps, &self.values) {
+            ([], _) => Some(self),
+            ([first, rest @ ..], Values::Object { columns, .. }) => columns.get(*first)?.at(rest),
+            _ => None,
+        }
+    }
+
     /// Hands the buffers to Arrow and leaves the column empty.
     pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         let nulls = Some(NullBuffer::new(self.valid.finish())).filter(|nulls| nulls.null_count() > 0);

@@ -74,22 +74,26 @@ impl Column {
                 order: Vec::new(),
             },
         };
+        Self::with(values)
+    }
+
+    fn with(values: Values) -> Self {
         Self { valid: BooleanBufferBuilder::new(0), values }
     }
 
     /// An empty column of texts.
     pub fn texts() -> Self {
-        Self { valid: BooleanBufferBuilder::new(0), values: Values::Text { ends: vec![0], bytes: Vec::new() } }
+        Self::with(Values::Text { ends: vec![0], bytes: Vec::new() })
     }
 
     /// An empty column of whole numbers.
     pub fn integers() -> Self {
-        Self { valid: BooleanBufferBuilder::new(0), values: Values::Integer(Vec::new()) }
+        Self::with(Values::Integer(Vec::new()))
     }
 
     /// An empty column of instants.
     pub fn instants() -> Self {
-        Self { valid: BooleanBufferBuilder::new(0), values: Values::Instant(Vec::new()) }
+        Self::with(Values::Instant(Vec::new()))
     }
 
     pub fn len(&self) -> usize {
@@ -201,41 +205,6 @@ impl Column {
             }
         }
         self.valid.truncate(rows);
-    }
-
-    fn has(&self, row: usize) -> bool {
-        row < self.valid.len() && self.valid.get_bit(row)
-    }
-
-    /// The text of a row.
-    pub fn text(&self, row: usize) -> Option<&str> {
-        let Values::Text { ends, bytes } = &self.values else { return None };
-        let range = *ends.get(row)? as usize..*ends.get(row + 1)? as usize;
-        std::str::from_utf8(bytes.get(range)?).ok().filter(|_| self.has(row))
-    }
-
-    /// The whole number, day or instant of a row.
-    pub fn integer(&self, row: usize) -> Option<i64> {
-        let value = match &self.values {
-            Values::Integer(values) | Values::Instant(values) => *values.get(row)?,
-            Values::Day(values) => i64::from(*values.get(row)?),
-            _ => return None,
-        };
-        self.has(row).then_some(value)
-    }
-
-    pub fn boolean(&self, row: usize) -> Option<bool> {
-        let Values::Boolean(values) = &self.values else { return None };
-        self.has(row).then(|| values.get_bit(row))
-    }
-
-    /// The column at the end of a path of field indices.
-    pub fn at(&self, steps: &[usize]) -> Option<&Self> {
-        match (steps, &self.values) {
-            ([], _) => Some(self),
-            ([first, rest @ ..], Values::Object { columns, .. }) => columns.get(*first)?.at(rest),
-            _ => None,
-        }
     }
 }
 

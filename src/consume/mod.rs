@@ -31,4 +31,6 @@ pub mod check;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod reference;

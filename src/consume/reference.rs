@@ -16,12 +16,9 @@ use super::identity::Pseudonyms;
 use super::message::{Message, Rejected};
 use super::proof::{NOW, message};
 
-fn sample() -> Feeds {
-    Feeds::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder"))).unwrap()
-}
-
 fn decode_all(messages: &[Message]) -> (Vec<Decoded>, Vec<Rejected>) {
-    let feeds = sample();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder");
+    let feeds = Feeds::load(Some(&dir)).unwrap();
     let pseudonyms = Pseudonyms::insecure_plain();
     let context = Context { pseudonyms: &pseudonyms, known_area: &|code| code.starts_with("9901"), now: NOW };
     decode(&feeds.feeds[0], messages, &context)

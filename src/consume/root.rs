@@ -5,9 +5,9 @@
 use crate::problem::codes::folder;
 use crate::terms::Operation;
 
-use super::compile::{Compiler, Keywords};
+use super::compile::Compiler;
 use super::contract::{ADDED_COLUMNS, Contract, Count, FieldPath, SignalMeaning};
-use super::document::Node;
+use super::document::{Keywords, Node};
 use super::plan::Shape;
 
 const ROOT_KEYWORDS: &[&str] = &[
