@@ -137,8 +137,8 @@ mod tests {
     use crate::problem::codes::folder;
 
     const SMALL: &str = r#"{
-  "title": "Visit", "description": "One visit", "x-zh": "就诊", "type": "object",
-  "x-ce-type": "t.visit.v1", "x-unique-key": "no", "x-record-key": ["place", "who.id"],
+  "title": "Small", "description": "One small message", "x-zh": "小消息", "type": "object",
+  "x-ce-type": "t.small.v1", "x-unique-key": "no", "x-record-key": ["place", "who.id"],
   "x-signals": {"seen": {"en": "seen", "zh": "就诊", "syndrome": "any", "channel": "c", "weight_tenths": 10, "count": "sum"}},
   "required": ["no", "place"],
   "properties": {
