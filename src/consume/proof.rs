@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
@@ -17,6 +18,11 @@ use crate::terms::{Operation, Position, parse_instant};
 
 /// 2021-02-01T00:00:00Z.
 pub const NOW: i64 = 1_612_137_600_000_000;
+
+/// The feed of these tests, compiled once.
+pub static FEEDS: LazyLock<Feeds> = LazyLock::new(|| {
+    Feeds::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder"))).unwrap()
+});
 
 /// A message with this body, reported a minute ago.
 pub fn message(body: &str) -> Message {
@@ -35,10 +41,9 @@ pub fn with_headers(body: &str, headers: &[(&str, &str)]) -> Message {
 }
 
 pub fn run(messages: &[Message]) -> (Vec<Decoded>, Vec<Rejected>) {
-    let feeds = Feeds::load(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder"))).unwrap();
     let pseudonyms = Pseudonyms::from_bytes(&[7; 32], Algorithm::Sha256);
     decode(
-        &feeds.feeds[0],
+        &FEEDS.feeds[0],
         messages,
         &Context { pseudonyms: &pseudonyms, known_area: &|code| code == "990101", now: NOW },
     )

@@ -3,7 +3,6 @@
 //! Promises: shares no code with the decoder but the contract file. Never: shipped; compiled for tests only.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use arrow::json::ArrayWriter;
 use proptest::prelude::*;
@@ -11,17 +10,14 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::decode::{Context, Decoded, decode};
-use super::feed::Feeds;
 use super::identity::Pseudonyms;
 use super::message::{Message, Rejected};
-use super::proof::{NOW, message};
+use super::proof::{FEEDS, NOW, message};
 
 fn decode_all(messages: &[Message]) -> (Vec<Decoded>, Vec<Rejected>) {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/feeds/decoder");
-    let feeds = Feeds::load(Some(&dir)).unwrap();
     let pseudonyms = Pseudonyms::insecure_plain();
     let context = Context { pseudonyms: &pseudonyms, known_area: &|code| code.starts_with("9901"), now: NOW };
-    decode(&feeds.feeds[0], messages, &context)
+    decode(&FEEDS.feeds[0], messages, &context)
 }
 
 /// The rows of a decoded batch as JSON, without nulls and without the columns that the decoder adds.
