@@ -10,10 +10,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::problem::codes::{field as codes, message};
 
+use super::admit::{Reading, refuse};
 use super::columns::{Column, Scalar};
 use super::fields::Value;
 use super::plan::{ObjectRule, Shape};
-use super::reading::{Reading, refuse};
 use super::values::holds_personal_number;
 
 /// Free keys are stored, so they are short codes.

@@ -12,6 +12,7 @@ use serde::de::DeserializeSeed;
 
 use crate::terms::Day;
 
+use super::admit::Reading;
 use super::columns::{Column, Scalar, columns_of};
 use super::containers::Root;
 use super::envelope::{Envelope, open};
@@ -19,7 +20,6 @@ use super::feed::{Feed, Kind};
 use super::identity::{Pseudonyms, Subkey, hex, stable_hash};
 use super::message::{Fault, Message, Rejected};
 use super::payload::syntax_fault;
-use super::reading::Reading;
 use super::statement::{Clocks, Flags, Row};
 
 pub use super::statement::Stated;

@@ -9,10 +9,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use crate::problem::codes::field as codes;
 use crate::problem::{Code, describe};
 
+use super::admit::{Checked, Reading, refuse};
 use super::columns::{Column, Scalar};
 use super::message::Fault;
 use super::plan::Shape;
-use super::reading::{Checked, Reading, refuse};
 use super::values::{day_of_text, instant_of_text, integer_of_number, integer_of_text, number_of_text};
 
 /// The value of one field, item or entry.

@@ -20,7 +20,7 @@ pub mod envelope;
 pub mod values;
 pub mod columns;
 pub mod buffers;
-pub mod reading;
+pub mod admit;
 pub mod fields;
 pub mod containers;
 pub mod decode;
