@@ -10,4 +10,9 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod alert;
+pub mod kafka;
 pub mod consume;
+pub mod delta;
+pub mod detect;
+pub mod publish;

@@ -1,10 +1,16 @@
-//! Bytes become rows: the only place that knows JSON, CloudEvents and contracts.
+//! ROLE consume: Kafka in. Bytes become signals, and are committed with the offsets they came from.
+//! The only place that knows JSON, CloudEvents and contracts.
 //!
 //! Promises: every message ends as one row of its kind or as one rejection with code, pointer, what was found and
 //! what would be right; a bad message leaves no trace in its neighbours' rows.
 //! Never: stores a person's identifier, repeats a person's data in a rejection, reads a clock.
 
 pub mod message;
+pub mod source;
+pub mod memory;
+pub mod starts;
+pub mod reading;
+pub mod kafka;
 pub mod document;
 pub mod contract;
 pub mod plan;

@@ -2,7 +2,10 @@
 
 pub mod field;
 pub mod folder;
+pub mod kafka;
+pub mod log;
 pub mod message;
+pub mod rule;
 
 /// A problem's code: stable for ever once released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,5 +32,5 @@ pub const ALL: &[Code] = &[IO];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, message::ALL, field::ALL, folder::ALL].into_iter().flatten()
+    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, rule::ALL].into_iter().flatten()
 }

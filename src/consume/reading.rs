@@ -1,0 +1,309 @@
+//! What a member of the group knows while it reads: where each partition stands, and which of them wait for a person.
+//!
+//! Promises: offsets are set on the assignment itself, before anything is fetched; a revoke is acknowledged at once.
+//! Never: waits for storage inside Kafka's callback.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientContext, TopicPartitionList};
+
+use crate::consume::message::Message;
+use crate::consume::source::{Partition, Ranges, Start, Starts};
+use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
+use crate::kafka::trouble;
+use crate::problem::{Problem, codes};
+use crate::terms::Position;
+
+/// How long the broker may take to say where a partition begins and ends; a rebalance waits for it.
+const WATERMARKS_WAIT: Duration = Duration::from_secs(5);
+/// Troubles kept until the source asks; more than this many partitions in trouble is one trouble.
+const TROUBLES_MAX: usize = 256;
+const MICROS_PER_MILLI: i64 = 1_000;
+
+/// A message, where its partition stood before it, and the generation it was read in.
+pub(super) struct Arrived {
+    pub generation: u64,
+    pub from: i64,
+    pub message: Message,
+}
+
+/// What a polled message is to us.
+pub(super) enum Seen {
+    Next(Arrived),
+    /// Already read, or of a partition that waits: nothing to do.
+    Before,
+    /// It shows that the partition is not the one that was read.
+    Gap,
+}
+
+#[derive(Default)]
+struct State {
+    starts: Starts,
+    positions: BTreeMap<Partition, i64>,
+    /// The last message that the log holds, read once more to see that it is still the same.
+    witnesses: BTreeMap<Partition, (i64, i64)>,
+    held: BTreeSet<Partition>,
+    troubles: VecDeque<Box<Problem>>,
+    said: BTreeSet<&'static str>,
+    lag: BTreeMap<Partition, i64>,
+    names: BTreeMap<String, Arc<str>>,
+    generation: u64,
+    assigned_anew: bool,
+    unanswered: bool,
+}
+
+/// Shared by the polling thread, its callbacks and the source.
+pub(super) struct Reading(Mutex<State>);
+
+impl Reading {
+    pub fn new(starts: Starts) -> Self {
+        Self(Mutex::new(State { starts, ..State::default() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    pub fn with_starts(&self, act: impl FnOnce(&mut Starts)) {
+        act(&mut self.state().starts);
+    }
+
+    /// Everything read so far belongs to a generation that is over.
+    pub fn take_all(&self) {
+        let mut state = self.state();
+        state.generation += 1;
+        state.positions.clear();
+        state.witnesses.clear();
+        state.held.clear();
+    }
+
+    pub fn say(&self, problem: Box<Problem>) {
+        let mut state = self.state();
+        if state.troubles.len() < TROUBLES_MAX {
+            state.troubles.push_back(problem);
+        }
+    }
+
+    /// Says a trouble that comes again and again once, until a message has come.
+    pub fn say_once(&self, problem: Box<Problem>) {
+        if self.state().said.insert(problem.code.id) {
+            self.say(problem);
+        }
+    }
+
+    pub fn next_trouble(&self) -> Option<Box<Problem>> {
+        self.state().troubles.pop_front()
+    }
+
+    pub fn held(&self) -> Vec<Partition> {
+        self.state().held.iter().cloned().collect()
+    }
+
+    pub fn read_partitions(&self) -> Vec<Partition> {
+        self.state().positions.keys().cloned().collect()
+    }
+
+    /// Whether partitions were assigned since the last call.
+    pub fn assigned_anew(&self) -> bool {
+        std::mem::take(&mut self.state().assigned_anew)
+    }
+
+    /// Whether the broker did not say where a partition begins and ends: then it must be asked again.
+    pub fn take_unanswered(&self) -> bool {
+        std::mem::take(&mut self.state().unanswered)
+    }
+
+    pub fn show_lag(&self, ranges: &Ranges) {
+        let ends = ranges.iter().map(|(partition, (_, to))| (partition.clone(), *to));
+        self.state().lag.extend(ends);
+    }
+
+    pub fn take_lag(&self) -> Option<BTreeMap<Partition, i64>> {
+        let mut state = self.state();
+        let held: BTreeMap<_, _> = std::mem::take(&mut state.lag);
+        let ours = held.into_iter().filter(|(partition, _)| state.positions.contains_key(partition));
+        Some(ours.collect::<BTreeMap<_, _>>()).filter(|ours| !ours.is_empty())
+    }
+
+    /// Sets where every partition of an assignment is read from; what has a gap is held.
+    pub fn assign<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) {
+        let marks = watermarks(consumer, partitions);
+        let mut state = self.state();
+        for mut element in partitions.elements() {
+            let partition = (element.topic().to_owned(), element.partition());
+            let from = match marks.get(&partition) {
+                Some(Ok(marks)) => state.begin(&partition, *marks),
+                Some(Err(problem)) => {
+                    state.unanswered = true;
+                    state.hold(&partition, problem.clone())
+                }
+                None => None,
+            };
+            // A partition that waits must be given some offset; it is paused, and what still comes is not looked at.
+            let offset = from.map_or(Offset::End, Offset::Offset);
+            if let Err(error) = element.set_offset(offset) {
+                state.hold(&partition, trouble(codes::kafka::KAFKA_READ, format!("topic {}", partition.0), &error));
+            }
+        }
+        state.assigned_anew = true;
+    }
+
+    /// Asks the broker again about every partition that is being read.
+    pub fn judge_again<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) {
+        let mut partitions = TopicPartitionList::new();
+        for (topic, partition) in self.read_partitions() {
+            partitions.add_partition(&topic, partition);
+        }
+        let marks = watermarks(consumer, &partitions);
+        let mut state = self.state();
+        for (partition, marks) in marks {
+            let Some(position) = state.positions.get(&partition).copied() else { continue };
+            let verdict = match marks {
+                Ok(marks) => judge(&partition.0, partition.1, Some(Start::at(position)), true, marks),
+                Err(problem) => {
+                    state.unanswered = true;
+                    Verdict::Hold(problem)
+                }
+            };
+            if let Verdict::Hold(problem) = verdict {
+                state.hold(&partition, problem);
+            }
+        }
+    }
+
+    /// Judges a polled message and moves its partition's position.
+    pub fn see(&self, message: &BorrowedMessage<'_>) -> Seen {
+        let mut state = self.state();
+        state.said.clear();
+        let partition = (message.topic().to_owned(), message.partition());
+        let Some(from) = state.positions.get(&partition).copied() else { return Seen::Before };
+        let (offset, timestamp) = (message.offset(), micros(message));
+        let witness = state.witnesses.remove(&partition);
+        if offset < from {
+            return match witness {
+                Some((at, then)) if at == offset && timestamp == Some(then) => Seen::Before,
+                _ => {
+                    state.hold(&partition, recreated(&partition.0, partition.1, offset));
+                    Seen::Gap
+                }
+            };
+        }
+        state.positions.insert(partition, offset + 1);
+        let generation = state.generation;
+        let position = Position { topic: state.name(message.topic()), partition: message.partition(), offset };
+        let message = Message {
+            position,
+            timestamp,
+            key: message.key().map(<[u8]>::to_vec),
+            headers: headers(message),
+            payload: message.payload().map(<[u8]>::to_vec),
+        };
+        Seen::Next(Arrived { generation, from, message })
+    }
+}
+
+impl State {
+    /// The offset to fetch from, or None if the partition waits.
+    fn begin(&mut self, partition: &Partition, marks: Watermarks) -> Option<i64> {
+        let (topic, number) = (partition.0.as_str(), partition.1);
+        let start = self.starts.get(partition).copied();
+        let topic_known = self.starts.keys().any(|(known, _)| known == topic);
+        let from = match judge(topic, number, start, topic_known, marks) {
+            Verdict::Read { from } => from,
+            Verdict::ReadAndSay { from, problem } => {
+                self.troubles.push_back(problem);
+                from
+            }
+            Verdict::Hold(problem) => return self.hold(partition, problem),
+        };
+        self.held.remove(partition);
+        self.positions.insert(partition.clone(), from);
+        match start.and_then(|start| start.last_timestamp) {
+            // The message before ours is read once more: another time on it means another topic of the same name.
+            Some(timestamp) if from > marks.low => {
+                self.witnesses.insert(partition.clone(), (from - 1, timestamp));
+                Some(from - 1)
+            }
+            _ => Some(from),
+        }
+    }
+
+    fn hold(&mut self, partition: &Partition, problem: Box<Problem>) -> Option<i64> {
+        self.positions.remove(partition);
+        if self.held.insert(partition.clone()) && self.troubles.len() < TROUBLES_MAX {
+            self.troubles.push_back(problem);
+        }
+        None
+    }
+
+    fn name(&mut self, topic: &str) -> Arc<str> {
+        if let Some(name) = self.names.get(topic) {
+            return Arc::clone(name);
+        }
+        let name: Arc<str> = topic.into();
+        self.names.insert(topic.to_owned(), Arc::clone(&name));
+        name
+    }
+}
+
+type Marks = BTreeMap<Partition, Result<Watermarks, Box<Problem>>>;
+
+/// Asked before the state is locked: the broker may take its time.
+fn watermarks<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> Marks {
+    let mark = |topic: &str, partition: i32| {
+        consumer
+            .fetch_watermarks(topic, partition, WATERMARKS_WAIT)
+            .map(|(low, high)| Watermarks { low, high })
+            .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error))
+    };
+    let elements = partitions.elements();
+    elements.iter().map(|e| ((e.topic().to_owned(), e.partition()), mark(e.topic(), e.partition()))).collect()
+}
+
+fn micros(message: &BorrowedMessage<'_>) -> Option<i64> {
+    message.timestamp().to_millis().map(|millis| millis * MICROS_PER_MILLI)
+}
+
+fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
+}
+
+/// The consumer's context: Kafka calls it from within `poll`.
+pub(super) struct Member(pub Arc<Reading>);
+
+impl ClientContext for Member {}
+
+impl ConsumerContext for Member {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(partitions) => self.0.assign(consumer, partitions),
+            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.0.take_all(),
+            Rebalance::Revoke(_) => {}
+            Rebalance::Error(error) => self.0.say(trouble(codes::kafka::KAFKA_READ, "rebalance", error)),
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let held = self.0.held();
+        if !matches!(rebalance, Rebalance::Assign(_)) || held.is_empty() {
+            return;
+        }
+        let mut partitions = TopicPartitionList::new();
+        for (topic, partition) in held {
+            partitions.add_partition(&topic, partition);
+        }
+        if let Err(error) = consumer.pause(&partitions) {
+            self.0.say(trouble(codes::kafka::KAFKA_READ, "partitions that wait", &error));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Registers, code lists, packs and rules as rows: what was in force at any moment can be asked.
+//!
+//! Promises: a text is stored when its digest changes and not otherwise; as of T means the newest text known by T.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use sha2::{Digest, Sha256};
+
+use super::commit::{Committed, append_once};
+use super::files::{hex, known_at_of};
+use super::log::Log;
+use super::tables::Table;
+use crate::clock::Clock;
+use crate::problem::{Problem, Result, codes};
+
+/// One text in force: a register, a code list, a pack, a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    pub class: String,
+    pub name: String,
+    pub body: String,
+}
+
+impl Text {
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.body.as_bytes()))
+    }
+}
+
+/// All texts in force at one moment, by class and name; an empty body means withdrawn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edition {
+    pub known_at: i64,
+    pub texts: BTreeMap<(String, String), String>,
+}
+
+impl Edition {
+    /// Texts of one class by name.
+    pub fn of<'a>(&'a self, class: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.texts
+            .iter()
+            .filter(move |((of, _), body)| of == class && !body.is_empty())
+            .map(|((_, name), body)| (name.as_str(), body.as_str()))
+    }
+
+    /// One digest over everything in force.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for ((class, name), body) in &self.texts {
+            digest.update(format!("{class}\0{name}\0{}\0", body.len()));
+            digest.update(body);
+        }
+        hex(&digest.finalize())
+    }
+}
+
+/// The texts in force as of `until`.
+pub async fn edition(log: &dyn Log, until: i64) -> Result<Edition> {
+    let mut edition = Edition::default();
+    for batch in log.read(Table::Reference, i64::MIN, until).await? {
+        let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let (Some(classes), Some(names), Some(bodies), Some(known)) =
+            (texts("class"), texts("name"), texts("body"), known_at_of(&batch))
+        else {
+            return Err(Problem::new(codes::log::FILE_NOT_DECODED, "table reference", "a column is missing"));
+        };
+        for row in 0..batch.num_rows() {
+            edition.known_at = edition.known_at.max(known.value(row));
+            edition
+                .texts
+                .insert((classes.value(row).to_owned(), names.value(row).to_owned()), bodies.value(row).to_owned());
+        }
+    }
+    Ok(edition)
+}
+
+/// Makes `wanted` the texts in force for its classes, writing only what differs. Answers whether anything did.
+pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wanted: &[Text]) -> Result<bool> {
+    let now = edition(log, i64::MAX).await?;
+    let mut changed: Vec<Text> = wanted
+        .iter()
+        .filter(|text| now.texts.get(&(text.class.clone(), text.name.clone())) != Some(&text.body))
+        .cloned()
+        .collect();
+    for ((class, name), body) in &now.texts {
+        let gone = classes.contains(&class.as_str())
+            && !body.is_empty()
+            && !wanted.iter().any(|text| text.class == *class && text.name == *name);
+        if gone {
+            changed.push(Text { class: class.clone(), name: name.clone(), body: String::new() });
+        }
+    }
+    if changed.is_empty() {
+        return Ok(false);
+    }
+    let version = log.head(Table::Reference).await?.version as i64 + 1;
+    let rows = rows_of(&changed)?;
+    let committed = append_once(log, clock, Table::Reference, rows, ("edition", version), 0).await?;
+    Ok(matches!(committed, Committed::Now(_)))
+}
+
+fn rows_of(texts: &[Text]) -> Result<RecordBatch> {
+    let column = |of: fn(&Text) -> String| Arc::new(StringArray::from_iter_values(texts.iter().map(of)));
+    let columns: Vec<arrow::array::ArrayRef> = vec![
+        column(|text| text.class.clone()),
+        column(|text| text.name.clone()),
+        column(Text::digest),
+        column(|text| text.body.clone()),
+    ];
+    RecordBatch::try_new(Table::Reference.schema_unstamped(), columns)
+        .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table reference", error.to_string()))
+}

@@ -1,0 +1,159 @@
+//! A finding: one row of a rule, saying that an alert should stand for one window of one unit.
+//!
+//! Promises: a rule may give integers, floats, dates or texts of any width; a column that is missing or null where it
+//! must not be is named. Never: fills in a number that the rule did not give.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Date32Type, Float64Type};
+
+use crate::alert::Series;
+use crate::detect::rule::Rule;
+use crate::problem::codes::rule::RULE_COLUMNS;
+use crate::problem::{Problem, Result};
+use crate::terms::{Day, Severity};
+
+/// A rule's row. Where there is a `statistic`, it is what `threshold` bounds; else `observed` is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub series: Series,
+    pub facility_id: Option<String>,
+    pub syndrome: Option<String>,
+    pub window_start: Day,
+    pub window_end: Day,
+    pub observed: f64,
+    pub expected: Option<f64>,
+    pub threshold: f64,
+    pub statistic: Option<f64>,
+    pub channels: Option<String>,
+    /// Where the rule grades by itself; else the rule's header counts.
+    pub severity: Option<Severity>,
+}
+
+/// The rows of a batch that `rule` returned.
+pub fn findings_of(batch: &RecordBatch, rule: &Rule) -> Result<Vec<Finding>> {
+    let columns = Columns { batch, rule };
+    let unit_kind = columns.texts("unit_kind", Need::Required)?;
+    let unit_id = columns.texts("unit_id", Need::Required)?;
+    let area_code = columns.texts("area_code", Need::Required)?;
+    let signal = columns.texts("signal", Need::Required)?;
+    let facility_id = columns.texts("facility_id", Need::Optional)?;
+    let syndrome = columns.texts("syndrome", Need::Optional)?;
+    let channels = columns.texts("channels", Need::Optional)?;
+    let severity = columns.texts("severity", Need::Optional)?;
+    let window_start = columns.days("window_start")?;
+    let window_end = columns.days("window_end")?;
+    let observed = columns.numbers("observed", Need::Required)?;
+    let threshold = columns.numbers("threshold", Need::Required)?;
+    let expected = columns.numbers("expected", Need::Optional)?;
+    let statistic = columns.numbers("statistic", Need::Optional)?;
+    (0..batch.num_rows())
+        .map(|row| {
+            let given = |column: &Option<ArrayRef>| text_at(column, row);
+            let must = |column: &Option<ArrayRef>, name: &str| given(column).ok_or_else(|| columns.null(name));
+            let number = |column: &Option<ArrayRef>| number_at(column, row);
+            let finding = Finding {
+                series: Series {
+                    unit_kind: must(&unit_kind, "unit_kind")?,
+                    unit_id: must(&unit_id, "unit_id")?,
+                    area_code: must(&area_code, "area_code")?,
+                    signal: must(&signal, "signal")?,
+                },
+                facility_id: given(&facility_id),
+                syndrome: given(&syndrome),
+                window_start: day_at(&window_start, row).ok_or_else(|| columns.null("window_start"))?,
+                window_end: day_at(&window_end, row).ok_or_else(|| columns.null("window_end"))?,
+                observed: number(&observed).ok_or_else(|| columns.null("observed"))?,
+                expected: number(&expected),
+                threshold: number(&threshold).ok_or_else(|| columns.null("threshold"))?,
+                statistic: number(&statistic),
+                channels: given(&channels),
+                severity: given(&severity).map(|word| columns.severity(&word)).transpose()?,
+            };
+            columns.in_order(&finding)?;
+            Ok(finding)
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Required,
+    Optional,
+}
+
+struct Columns<'a> {
+    batch: &'a RecordBatch,
+    rule: &'a Rule,
+}
+
+impl Columns<'_> {
+    fn cast(&self, name: &str, to: &DataType, need: Need) -> Result<Option<ArrayRef>> {
+        let Some(column) = self.batch.column_by_name(name) else {
+            return match need {
+                Need::Optional => Ok(None),
+                Need::Required => Err(Problem::new(RULE_COLUMNS, self.at(), format!("no column {name}"))),
+            };
+        };
+        let cast = cast(column, to).map_err(|_| self.mistyped(name, column.data_type(), to))?;
+        // A text that is no date casts to null without a word.
+        if cast.null_count() != column.null_count() {
+            return Err(self.mistyped(name, column.data_type(), to));
+        }
+        Ok(Some(cast))
+    }
+
+    fn texts(&self, name: &str, need: Need) -> Result<Option<ArrayRef>> {
+        self.cast(name, &DataType::Utf8, need)
+    }
+
+    fn numbers(&self, name: &str, need: Need) -> Result<Option<ArrayRef>> {
+        self.cast(name, &DataType::Float64, need)
+    }
+
+    fn days(&self, name: &str) -> Result<Option<ArrayRef>> {
+        self.cast(name, &DataType::Date32, Need::Required)
+    }
+
+    fn at(&self) -> String {
+        format!("rule {}, its result", self.rule.id)
+    }
+
+    fn mistyped(&self, name: &str, found: &DataType, wanted: &DataType) -> Box<Problem> {
+        Problem::new(RULE_COLUMNS, self.at(), format!("column {name} is {found}, which does not become {wanted}"))
+    }
+
+    fn null(&self, name: &str) -> Box<Problem> {
+        Problem::new(RULE_COLUMNS, self.at(), format!("column {name} is null or not a finite number in a row"))
+    }
+
+    fn severity(&self, word: &str) -> Result<Severity> {
+        Severity::parse(word).ok_or_else(|| {
+            Problem::new(RULE_COLUMNS, self.at(), format!("a severity of {} characters", word.chars().count()))
+                .help("red, orange, yellow or blue")
+        })
+    }
+
+    fn in_order(&self, finding: &Finding) -> Result<()> {
+        if finding.window_start <= finding.window_end {
+            return Ok(());
+        }
+        let found = format!("a window from {} to {}", finding.window_start, finding.window_end);
+        Err(Problem::new(RULE_COLUMNS, self.at(), found).help("window_start is not after window_end"))
+    }
+}
+
+fn text_at(column: &Option<ArrayRef>, row: usize) -> Option<String> {
+    let texts = column.as_ref()?.as_string_opt::<i32>()?;
+    texts.is_valid(row).then(|| texts.value(row).to_owned())
+}
+
+fn number_at(column: &Option<ArrayRef>, row: usize) -> Option<f64> {
+    let numbers = column.as_ref()?.as_primitive_opt::<Float64Type>()?;
+    numbers.is_valid(row).then(|| numbers.value(row)).filter(|number| number.is_finite())
+}
+
+fn day_at(column: &Option<ArrayRef>, row: usize) -> Option<Day> {
+    let days = column.as_ref()?.as_primitive_opt::<Date32Type>()?;
+    days.is_valid(row).then(|| Day(days.value(row)))
+}

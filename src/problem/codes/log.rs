@@ -1,0 +1,69 @@
+//! Problems of the log: tables, files, commits.
+
+use super::Code;
+
+pub const FILE_NOT_ENCODED: Code = Code {
+    id: "QS-L001",
+    reason: "file_not_encoded",
+    en: "rows could not be written as a data file",
+    zh: "数据行无法写成数据文件",
+    help: "this is a fault of ours, not of the data: keep the message and report it",
+};
+
+pub const FILE_NOT_DECODED: Code = Code {
+    id: "QS-L002",
+    reason: "file_not_decoded",
+    en: "a data file could not be read",
+    zh: "数据文件无法读取",
+    help: "the file is damaged or missing: set it aside and let its epoch be replayed, or restore a backup",
+};
+
+pub const COMMIT_GAVE_UP: Code = Code {
+    id: "QS-L003",
+    reason: "commit_gave_up",
+    en: "a commit had no clear outcome",
+    zh: "提交结果无法确定",
+    help: "look at the disk and at other writers of the same state folder; nothing is lost, the next start reads the log and goes on",
+};
+
+pub const LOG_NOT_OPENED: Code = Code {
+    id: "QS-L004",
+    reason: "log_not_opened",
+    en: "a table could not be opened",
+    zh: "数据表无法打开",
+    help: "restore the state folder from a backup, or set the table's folder aside and let Kafka replay it",
+};
+
+pub const LOG_TAIL_TORN: Code = Code {
+    id: "QS-L005",
+    reason: "log_tail_torn",
+    en: "the newest log entry was not whole and has been set aside",
+    zh: "最新日志条目不完整，已移开",
+    help: "nothing to do: the offsets stepped back with the rows, and the messages are read again from Kafka",
+};
+
+pub const CHECKPOINT_BROKEN: Code = Code {
+    id: "QS-L006",
+    reason: "checkpoint_broken",
+    en: "a checkpoint of the log was not whole and has been set aside",
+    zh: "日志检查点不完整，已移开",
+    help: "nothing to do: the log entries themselves are all there and a new checkpoint will be made",
+};
+
+pub const LOG_DAMAGED: Code = Code {
+    id: "QS-L007",
+    reason: "log_damaged",
+    en: "a log entry older than the newest is damaged or missing",
+    zh: "较早的日志条目损坏或缺失",
+    help: "do not delete anything: restore the state folder from a backup",
+};
+
+pub const ALL: &[Code] = &[
+    FILE_NOT_ENCODED,
+    FILE_NOT_DECODED,
+    COMMIT_GAVE_UP,
+    LOG_NOT_OPENED,
+    LOG_TAIL_TORN,
+    CHECKPOINT_BROKEN,
+    LOG_DAMAGED,
+];

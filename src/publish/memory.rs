@@ -1,0 +1,102 @@
+//! A topic in memory, which answers as it is told: for tests, replay and the seeded world.
+//!
+//! Promises: a batch and its progress become visible together or not at all; an older publisher is fenced.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::problem::Result;
+use crate::publish::message::OutMessage;
+use crate::publish::outbox::{Outbox, Progress, Published};
+
+/// What the next `publish` does instead of a plain yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    No,
+    /// The answer is lost; the batch is visible.
+    UnknownLanded,
+    /// The answer is lost; the batch is not visible.
+    UnknownLost,
+}
+
+/// What every publisher and reader of one broker shares.
+#[derive(Clone, Default)]
+pub struct MemoryTopics(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    visible: Vec<OutMessage>,
+    progress: Option<Progress>,
+    told: VecDeque<Told>,
+    /// Grows whenever a publisher starts; only the newest may publish.
+    epoch: u64,
+}
+
+impl MemoryTopics {
+    /// What a `read_committed` reader of all topics has seen, in order.
+    pub fn visible(&self) -> Vec<OutMessage> {
+        self.with(|state| state.visible.clone())
+    }
+
+    /// Decides the answers to come, first in, first out; after them every answer is yes.
+    pub fn tell(&self, told: impl IntoIterator<Item = Told>) {
+        self.with(|state| state.told.extend(told));
+    }
+
+    /// A publisher with the one transactional id.
+    pub fn outbox(&self) -> MemoryOutbox {
+        MemoryOutbox { topics: self.clone(), epoch: None }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One publisher of a [`MemoryTopics`].
+pub struct MemoryOutbox {
+    topics: MemoryTopics,
+    /// None until started, and again after anything unclean.
+    epoch: Option<u64>,
+}
+
+#[async_trait]
+impl Outbox for MemoryOutbox {
+    async fn progress(&mut self) -> Result<Option<Progress>> {
+        let mine = self.epoch;
+        let (epoch, progress) = self.topics.with(|state| {
+            let epoch = mine.unwrap_or_else(|| {
+                state.epoch += 1;
+                state.epoch
+            });
+            (epoch, state.progress.clone())
+        });
+        self.epoch = Some(epoch);
+        Ok(progress)
+    }
+
+    async fn publish(&mut self, batch: &[OutMessage], progress: &Progress) -> Published {
+        let Some(mine) = self.epoch else { return Published::No("progress was not read first".to_owned()) };
+        let answer = self.topics.with(|state| {
+            if state.epoch != mine {
+                return Published::Fenced("a newer publisher has started".to_owned());
+            }
+            let told = state.told.pop_front();
+            if matches!(told, None | Some(Told::UnknownLanded)) {
+                state.visible.extend_from_slice(batch);
+                state.progress = Some(progress.clone());
+            }
+            match told {
+                None => Published::Yes,
+                Some(Told::No) => Published::No("told so".to_owned()),
+                Some(Told::UnknownLanded | Told::UnknownLost) => Published::Unknown("told so".to_owned()),
+            }
+        });
+        if answer != Published::Yes {
+            self.epoch = None;
+        }
+        answer
+    }
+}

@@ -1,0 +1,104 @@
+//! Our own topics: created where they are missing, looked at where they are there.
+//!
+//! Promises: progress is one compacted partition and the newest alerts are compacted, or nothing is published.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::kafka::{KafkaSettings, Topics, trouble};
+use crate::problem::{Problem, Result, codes};
+
+const ADMIN_WAIT: Duration = Duration::from_secs(15);
+/// A new topic is known to every broker within seconds.
+const DESCRIBE_ATTEMPTS_MAX: u32 = 50;
+const DESCRIBE_AGAIN: Duration = Duration::from_millis(100);
+/// The broker's own default, for partitions and for replicas.
+const BROKERS_DEFAULT: i32 = -1;
+
+/// What was already ensured.
+pub(super) struct Setup {
+    settings: KafkaSettings,
+    topics: Topics,
+    ready: BTreeSet<String>,
+}
+
+impl Setup {
+    pub fn new(settings: &KafkaSettings) -> Self {
+        Self { settings: settings.clone(), topics: settings.topics(), ready: BTreeSet::new() }
+    }
+
+    /// After this every one of `names` is there and as it must be.
+    pub async fn ensure(&mut self, names: impl IntoIterator<Item = String>) -> Result<()> {
+        let missing: BTreeSet<String> = names.into_iter().filter(|name| !self.ready.contains(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let at = || format!("kafka {}", self.settings.bootstrap_servers);
+        let admin: AdminClient<DefaultClientContext> =
+            self.settings.admin()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
+        for name in missing {
+            let was_there = self.create(&admin, &name).await?;
+            if was_there && self.is_compacted(&name) {
+                check_compaction(&admin, &name).await?;
+            }
+            self.ready.insert(name);
+        }
+        Ok(())
+    }
+
+    fn is_compacted(&self, name: &str) -> bool {
+        name == self.topics.progress() || name == self.topics.current()
+    }
+
+    /// True if the topic was there before.
+    async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<bool> {
+        let partitions = if name == self.topics.progress() { 1 } else { BROKERS_DEFAULT };
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(BROKERS_DEFAULT));
+        if self.is_compacted(name) {
+            topic = topic.set("cleanup.policy", "compact");
+        }
+        let at = || format!("topic {name}");
+        let created = admin.create_topics([&topic], &options()).await;
+        match created.map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at(), &error))?.pop() {
+            None | Some(Ok(_)) => Ok(false),
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(true),
+            Some(Err((_, code))) => Err(trouble(codes::kafka::TOPIC_MISSING, at(), &KafkaError::AdminOp(code))
+                .help("let an administrator create it, or give this user Create on the cluster")),
+        }
+    }
+}
+
+async fn check_compaction(admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<()> {
+    let mut policy = String::new();
+    for _ in 0..DESCRIBE_ATTEMPTS_MAX {
+        policy = cleanup_policy(admin, name).await?;
+        // A broker that has not yet heard of a new topic describes it as having no settings at all.
+        if !policy.is_empty() {
+            break;
+        }
+        tokio::time::sleep(DESCRIBE_AGAIN).await;
+    }
+    if policy.split(',').any(|word| word.trim() == "compact") {
+        return Ok(());
+    }
+    Err(Problem::new(codes::kafka::TOPIC_SHAPE, format!("topic {name}"), format!("cleanup.policy={policy}")))
+}
+
+async fn cleanup_policy(admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<String> {
+    let at = || format!("topic {name}");
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options()).await;
+    match described.map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at(), &error))?.pop() {
+        Some(Ok(resource)) => Ok(resource.get("cleanup.policy").and_then(|e| e.value.clone()).unwrap_or_default()),
+        Some(Err(code)) => Err(trouble(codes::kafka::TOPIC_SHAPE, at(), &KafkaError::AdminOp(code))
+            .help("give this user DescribeConfigs on the topic: it must see that the topic is compacted")),
+        None => Ok(String::new()),
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ADMIN_WAIT)).operation_timeout(Some(ADMIN_WAIT))
+}

@@ -1,0 +1,198 @@
+//! Messages and the record of having sent them: one Kafka transaction, one writer.
+//!
+//! Promises: a batch is visible with its progress or not at all. Whatever is not a clean yes costs the producer: the
+//! next one fences it, and what is visible is read before anything is sent.
+//! Never: uses a producer again after an unclean commit or abort; retries a commit.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, trouble};
+use crate::problem::{Problem, Result, codes};
+use crate::publish::message::OutMessage;
+use crate::publish::outbox::{Outbox, Progress, Published};
+use crate::publish::setup::Setup;
+use crate::publish::visible::Visible;
+
+/// Waiting longer than the transaction lives would wait for an outcome that the broker has decided.
+const TRANSACTION_WAIT: Duration = Duration::from_millis(TRANSACTION_TIMEOUT_MS as u64);
+/// How long deliveries are served at a time; the last one is seen this late at most.
+const SERVE: Duration = Duration::from_millis(2);
+
+/// The publisher's end of Kafka.
+pub struct KafkaOutbox {
+    settings: KafkaSettings,
+    topics: Topics,
+    transactional_id: String,
+    setup: Setup,
+    /// None until progress was read, and again after anything unclean.
+    lane: Option<Lane>,
+}
+
+/// A producer that holds the transactional id, and what was visible when it last knew.
+struct Lane {
+    producer: BaseProducer<Deliveries>,
+    progress: Option<Progress>,
+}
+
+impl KafkaOutbox {
+    /// `transactional_id` is fixed for the deployment: it is what fences an older publisher.
+    pub fn new(settings: &KafkaSettings, transactional_id: &str) -> Self {
+        Self {
+            settings: settings.clone(),
+            topics: settings.topics(),
+            transactional_id: transactional_id.to_owned(),
+            setup: Setup::new(settings),
+            lane: None,
+        }
+    }
+
+    async fn start(&mut self) -> Result<Lane> {
+        self.setup.ensure([self.topics.changed(), self.topics.current(), self.topics.progress()]).await?;
+        let (settings, topics, id) = (self.settings.clone(), self.topics.clone(), self.transactional_id.clone());
+        blocking(move || {
+            let at = format!("kafka {}, transactional id {id}", settings.bootstrap_servers);
+            let producer: BaseProducer<Deliveries> = settings
+                .publisher(&id)?
+                .create_with_context(Deliveries::default())
+                .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at.clone(), &error))?;
+            // Fences whoever had the id, and ends what it left open: only then is what we read the whole truth.
+            producer
+                .init_transactions(TRANSACTION_WAIT)
+                .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at, &error))?;
+            let progress = Visible::open(&settings)?.progress(&topics, &id)?;
+            Ok(Lane { producer, progress })
+        })
+        .await?
+    }
+}
+
+#[async_trait]
+impl Outbox for KafkaOutbox {
+    async fn progress(&mut self) -> Result<Option<Progress>> {
+        if let Some(lane) = &self.lane {
+            return Ok(lane.progress.clone());
+        }
+        let lane = self.start().await?;
+        let progress = lane.progress.clone();
+        self.lane = Some(lane);
+        Ok(progress)
+    }
+
+    async fn publish(&mut self, batch: &[OutMessage], progress: &Progress) -> Published {
+        let Some(lane) = self.lane.take() else { return Published::No("progress was not read first".to_owned()) };
+        if let Err(problem) = self.setup.ensure(batch.iter().map(|message| message.topic.clone())).await {
+            return Published::No(problem.to_string());
+        }
+        let record = match serde_json::to_vec(progress) {
+            Ok(body) => OutMessage {
+                topic: self.topics.progress(),
+                key: self.transactional_id.clone(),
+                headers: Vec::new(),
+                body,
+            },
+            Err(error) => return Published::No(error.to_string()),
+        };
+        let messages: Vec<OutMessage> = batch.iter().cloned().chain([record]).collect();
+        let progress = progress.clone();
+        let done = blocking(move || match transact(&lane.producer, &messages) {
+            Published::Yes => (Some(Lane { progress: Some(progress), ..lane }), Published::Yes),
+            // The producer ends here, on a thread that may wait for it.
+            unclean => (None, unclean),
+        });
+        match done.await {
+            Ok((lane, published)) => {
+                self.lane = lane;
+                published
+            }
+            Err(problem) => Published::Unknown(problem.to_string()),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.map_err(|error| Problem::new(codes::kafka::KAFKA_UNREACHABLE, "a publishing thread", error.to_string()))
+}
+
+fn transact(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> Published {
+    let sent = producer.begin_transaction().and_then(|()| send(producer, messages));
+    if let Err(error) = sent {
+        return give_up(producer, &error);
+    }
+    match producer.commit_transaction(TRANSACTION_WAIT) {
+        Ok(()) => Published::Yes,
+        Err(error) if is_fenced(producer, &error) => Published::Fenced(error.to_string()),
+        Err(error) => Published::Unknown(error.to_string()),
+    }
+}
+
+/// Sends everything and waits until all of it is acknowledged: a commit then has nothing left to do but commit.
+fn send(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> KafkaResult<()> {
+    for message in messages {
+        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+        for (key, value) in &message.headers {
+            headers = headers.insert(Header { key, value: Some(value.as_bytes()) });
+        }
+        let record = BaseRecord::to(&message.topic).key(message.key.as_bytes()).payload(&message.body).headers(headers);
+        let mut refused = producer.send(record);
+        while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) = refused {
+            producer.poll(SERVE);
+            refused = producer.send(record);
+        }
+        refused.map_err(|(error, _)| error)?;
+    }
+    // librdkafka gives every message up after its own timeout, so this ends.
+    while producer.in_flight_count() > 0 {
+        producer.poll(SERVE);
+    }
+    producer.context().first_failure()
+}
+
+fn give_up(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Published {
+    if is_fenced(producer, error) {
+        return Published::Fenced(error.to_string());
+    }
+    match producer.abort_transaction(TRANSACTION_WAIT) {
+        Ok(()) => Published::No(error.to_string()),
+        Err(abort) if is_fenced(producer, &abort) => Published::Fenced(abort.to_string()),
+        Err(abort) => Published::Unknown(format!("{error}; and the abort: {abort}")),
+    }
+}
+
+fn is_fenced(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> bool {
+    let fenced = |code| {
+        use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+        matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
+    };
+    let fatal = producer.client().fatal_error().map(|(code, _)| code);
+    error.rdkafka_error_code().is_some_and(fenced) || fatal.is_some_and(fenced)
+}
+
+/// Remembers the first message that Kafka did not take.
+#[derive(Default)]
+struct Deliveries(Mutex<Option<KafkaError>>);
+
+impl Deliveries {
+    fn first_failure(&self) -> KafkaResult<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+}

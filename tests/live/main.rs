@@ -1,0 +1,15 @@
+//! Real parts: what holds against Apache Kafka itself. `.ci/run live` starts a broker and says where it is.
+//!
+//! Never: passes without one. A test that finds no broker fails.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+
+mod broker;
+mod consuming;
+mod gaps;
+mod other_clients;
+mod proxy;
+mod publishing;
+#[cfg(feature = "tls")]
+mod security;
+mod unknown;
