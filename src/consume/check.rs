@@ -206,6 +206,18 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_feeds_pass_their_own_check() {
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let mut areas = csv::Reader::from_path(schemas.join("codes/areas.csv")).unwrap();
+        let codes: Vec<String> = areas.records().map(|record| record.unwrap()[0].to_owned()).collect();
+        let told: Vec<String> = check_folder(&schemas.join("feeds"), &|code| codes.iter().any(|known| known == code))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(told.is_empty(), "{}", told.join("\n"));
+    }
+
+    #[test]
     fn every_fault_of_a_folder_is_told_with_its_place() {
         let dir = copy_of_sample();
         edit(dir.path(), "everything/good.ndjson", "F1", "f1");
