@@ -12,6 +12,8 @@ pub mod problem;
 pub mod clock;
 pub mod alert;
 pub mod kafka;
+pub mod engine;
+pub mod cells;
 pub mod consume;
 pub mod delta;
 pub mod detect;

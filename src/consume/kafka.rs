@@ -109,7 +109,11 @@ impl KafkaSource {
             }
             let at = message.position.to_string();
             if !cut.add(from, message) {
-                return Err(Problem::new(codes::kafka::KAFKA_READ, at, format!("it was read at {from}, which does not join")));
+                return Err(Problem::new(
+                    codes::kafka::KAFKA_READ,
+                    at,
+                    format!("it was read at {from}, which does not join"),
+                ));
             }
         }
         Ok(Some(cut))

@@ -32,6 +32,10 @@ pub mod containers;
 pub mod decode;
 pub mod statement;
 pub mod redact;
+pub mod normalize;
+pub mod signal_rows;
+pub mod quarantine_rows;
+pub mod epoch_rows;
 pub mod check;
 
 #[cfg(test)]

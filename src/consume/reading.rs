@@ -263,7 +263,9 @@ fn watermarks<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &Topic
         consumer
             .fetch_watermarks(topic, partition, WATERMARKS_WAIT)
             .map(|(low, high)| Watermarks { low, high })
-            .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error))
+            .map_err(|error| {
+                trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error)
+            })
     };
     let elements = partitions.elements();
     elements.iter().map(|e| ((e.topic().to_owned(), e.partition()), mark(e.topic(), e.partition()))).collect()

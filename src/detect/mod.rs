@@ -4,7 +4,9 @@
 //! Never: reads a clock, or knows a rule, a feed or a signal by name; those are files.
 
 pub mod folder;
+pub mod header;
 pub mod rule;
+pub mod merge;
 pub mod pack;
 pub mod finding;
 pub mod reconcile;

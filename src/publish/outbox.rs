@@ -119,7 +119,11 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
         unclean += 1;
         tracing::warn!(%reason, unclean, "publishing was not a clean yes; reading back what is visible");
         if unclean >= UNCLEAN_MAX {
-            return Err(Problem::new(codes::kafka::PUBLISH_STUCK, format!("{} messages", batch.messages.len()), reason));
+            return Err(Problem::new(
+                codes::kafka::PUBLISH_STUCK,
+                format!("{} messages", batch.messages.len()),
+                reason,
+            ));
         }
         let visible = outbox.progress().await?.unwrap_or_default();
         // An unknown that became visible counts as sent: everything up to the new mark, and nothing else, is there.
