@@ -10,8 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::problem::codes::{field as codes, message};
 
+use super::admit::{Reading, refuse};
 use super::columns::{Column, Scalar};
-use super::fields::{Reading, Value, refuse};
+use super::fields::Value;
 use super::plan::{ObjectRule, Shape};
 use super::values::holds_personal_number;
 

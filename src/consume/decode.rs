@@ -12,13 +12,14 @@ use serde::de::DeserializeSeed;
 
 use crate::terms::Day;
 
+use super::admit::Reading;
 use super::columns::{Column, Scalar, columns_of};
 use super::containers::Root;
-use super::envelope::{Envelope, open, syntax_fault};
+use super::envelope::{Envelope, open};
 use super::feed::{Feed, Kind};
-use super::fields::Reading;
 use super::identity::{Pseudonyms, Subkey, hex, stable_hash};
 use super::message::{Fault, Message, Rejected};
+use super::payload::syntax_fault;
 use super::statement::{Clocks, Flags, Row};
 
 pub use super::statement::Stated;

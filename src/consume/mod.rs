@@ -15,12 +15,18 @@ pub mod document;
 pub mod contract;
 pub mod plan;
 pub mod compile;
+pub mod root;
 pub mod feed;
 pub mod identity;
+pub mod identifier;
 pub mod seal;
+pub mod payload;
+pub mod kinds;
 pub mod envelope;
 pub mod values;
 pub mod columns;
+pub mod buffers;
+pub mod admit;
 pub mod fields;
 pub mod containers;
 pub mod decode;
@@ -30,3 +36,11 @@ pub mod normalize;
 pub mod signal_rows;
 pub mod quarantine_rows;
 pub mod epoch_rows;
+pub mod check;
+
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod reference;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 
 use crate::terms::{Day, LOCAL_OFFSET_SECONDS, MICROS_PER_SECOND};
 
-use super::identity::check_character;
+use super::identifier::check_character;
 
 /// Nobody alive was born earlier, and nothing here happens later.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
