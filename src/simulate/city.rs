@@ -19,6 +19,18 @@ const ENROLLED_MAX: i64 = 50;
 pub const NEIGHBOURS: [[usize; 3]; 8] =
     [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 1, 4], [1, 2, 6], [2, 6, 7], [2, 3, 7], [3, 4, 5]];
 
+/// Chinese and English names of the counties, as in the area list.
+pub const COUNTY_NAMES: [(&str, &str); COUNTIES] = [
+    ("临湖", "Linhu"),
+    ("北桥", "Beiqiao"),
+    ("东浦", "Dongpu"),
+    ("南陂", "Nanpi"),
+    ("西陵", "Xiling"),
+    ("青石", "Qingshi"),
+    ("白沙", "Baisha"),
+    ("松口", "Songkou"),
+];
+
 /// A county's code, its index in the city being its position.
 pub fn county_code(county: usize) -> String {
     format!("9901{:02}", county + 1)

@@ -4,7 +4,7 @@
 //! days, so no threshold rule fires on the background; statistical alarms stay within the allowance.
 //! Memory: a few numbers per class and day, whatever the number of messages.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::terms::Day;
 
@@ -77,8 +77,8 @@ pub struct ClinicDay {
 /// The truth of a run.
 #[derive(Clone)]
 pub struct Levels {
-    pub city: Rc<City>,
-    pub silences: Rc<Silences>,
+    pub city: Arc<City>,
+    pub silences: Arc<Silences>,
     /// School days.
     pub open: Vec<bool>,
     /// By day and clinic.
@@ -108,7 +108,7 @@ const ARRIVALS: f64 = 2_150.0;
 const DISPERSION: f64 = 2.6;
 
 impl Levels {
-    pub fn drawn(city: Rc<City>, silences: Rc<Silences>, setting: &Setting<'_>) -> Self {
+    pub fn drawn(city: Arc<City>, silences: Arc<Silences>, setting: &Setting<'_>) -> Self {
         let days = setting.days;
         let open = (0..days).map(|n| setting.calendar.school_open(setting.start.plus(n as i32))).collect();
         let mut levels = Self {
@@ -149,7 +149,8 @@ impl Levels {
                     _ => self.draw_classes(setting, day, county, &mut chance),
                 }
                 let alarms = series.iter().map(|one| self.new_alarms(*one, county, day)).sum();
-                let lonely = channel != "clinic" || !self.rises_with_neighbour(county, day);
+                let lonely =
+                    channel != "clinic" || !(self.risen(county, day) && self.rises_with_neighbour(county, day));
                 if draw == DRAWS_MAX || (lonely && allowance.permits(county, day, channel, alarms)) {
                     allowance.charge(county, day, channel, alarms);
                     break;
@@ -189,7 +190,7 @@ impl Levels {
     }
 
     fn draw_classes(&mut self, setting: &Setting<'_>, day: usize, county: usize, chance: &mut Chance) {
-        let city = Rc::clone(&self.city);
+        let city = Arc::clone(&self.city);
         let here = self.here((0..city.classes.len()).map(|class| city.class_county(class)), county);
         for &class in &here {
             self.classes[day][class] = [0; 10];

@@ -175,8 +175,13 @@ impl Breakage {
         match self.how {
             How::Bytes(how) => {
                 let payload = how(body);
+                let pointer = match self.name {
+                    "same_key_twice" | "half_a_character" => Some("/submitted_at".to_owned()),
+                    "huge_revision" => Some("/revision".to_owned()),
+                    _ => None,
+                };
                 // Nothing but a tombstone is without a payload; a breakage that found no place breaks nothing.
-                (payload.is_some() || self.name == "tombstone").then(|| whole(payload))
+                (payload.is_some() || self.name == "tombstone").then(|| Broken { pointer, ..whole(payload) })
             }
             How::Type => Some(Broken { kind: Some("v0"), ..whole(Some(body.as_bytes().to_vec())) }),
             How::Field(how) => {

@@ -8,7 +8,7 @@
 //! Never: reads a clock, the pipeline's code, or the feed folders; holds more than a few days of messages.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -85,7 +85,7 @@ pub struct Step {
 /// A run of the city.
 pub struct Simulation {
     options: Options,
-    city: Rc<City>,
+    city: Arc<City>,
     calendar: Calendar,
     levels: Levels,
     outbreaks: Outbreaks,
@@ -100,7 +100,7 @@ pub struct Simulation {
 impl Simulation {
     pub fn new(options: Options) -> Self {
         let days = options.days as usize;
-        let city = Rc::new(City::founded(options.seed));
+        let city = Arc::new(City::founded(options.seed));
         let calendar = Calendar::around(options.start, options.days);
         let silences = if options.planted {
             Silences::drawn(&city, &calendar, options.seed, options.start, days)
@@ -109,7 +109,7 @@ impl Simulation {
         };
         let setting =
             Setting { seed: options.seed, start: options.start, days, scale: options.scale, calendar: &calendar };
-        let mut levels = Levels::drawn(Rc::clone(&city), Rc::new(silences), &setting);
+        let mut levels = Levels::drawn(Arc::clone(&city), Arc::new(silences), &setting);
         let outbreaks = if options.planted {
             outbreaks::plant(&mut levels, options.seed, options.start)
         } else {

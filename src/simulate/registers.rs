@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::city::{COUNTIES, City, county_code, town_code};
+use super::city::{COUNTIES, COUNTY_NAMES, City, town_code};
 use super::ledger::{ExpectedLine, FacilityLine};
 use super::levels::Levels;
 use super::rhythm::Calendar;
@@ -22,19 +22,25 @@ const EXPECTED: [(&str, &str, i64, i64); 4] = [
 /// A row of `facilities.csv`.
 struct Facility {
     id: String,
-    zh: String,
-    en: String,
+    /// Chinese and English.
+    name: (String, String),
     kind: &'static str,
     area: String,
     calendar: &'static str,
     authoritative: &'static str,
 }
 
+/// "临湖第2发热门诊" and "Linhu Fever Clinic 2"; the number is the id's last.
+fn named(county: usize, id: &str, zh: &str, en: &str) -> (String, String) {
+    let (county_zh, county_en) = COUNTY_NAMES[county];
+    let number = id.get(id.len().saturating_sub(1)..).unwrap_or_default();
+    (format!("{county_zh}第{number}{zh}"), format!("{county_en} {en} {number}"))
+}
+
 fn facilities(city: &City) -> Vec<Facility> {
     let clinics = city.clinics.iter().map(|clinic| Facility {
         id: clinic.id.clone(),
-        zh: format!("{}发热门诊", clinic.id),
-        en: format!("Fever clinic {}", clinic.id),
+        name: named(clinic.county, &clinic.id, "发热门诊", "Fever Clinic"),
         kind: "fever_clinic",
         area: clinic.area.clone(),
         calendar: "always",
@@ -42,8 +48,7 @@ fn facilities(city: &City) -> Vec<Facility> {
     });
     let pharmacies = city.pharmacies.iter().map(|pharmacy| Facility {
         id: pharmacy.id.clone(),
-        zh: format!("{}药店", pharmacy.id),
-        en: format!("Pharmacy {}", pharmacy.id),
+        name: named(pharmacy.county, &pharmacy.id, "药店", "Pharmacy"),
         kind: "pharmacy",
         area: pharmacy.area.clone(),
         calendar: "always",
@@ -51,8 +56,7 @@ fn facilities(city: &City) -> Vec<Facility> {
     });
     let schools = city.schools.iter().map(|school| Facility {
         id: school.id.clone(),
-        zh: format!("{}学校", school.id),
-        en: format!("School {}", school.id),
+        name: named(school.county, &school.id, "学校", "School"),
         kind: "school",
         area: school.area.clone(),
         calendar: "school_terms",
@@ -60,8 +64,7 @@ fn facilities(city: &City) -> Vec<Facility> {
     });
     let hospitals = (0..COUNTIES).map(|county| Facility {
         id: hospital(county),
-        zh: format!("{}人民医院", county_code(county)),
-        en: format!("Hospital of {}", county_code(county)),
+        name: named(county, "1", "人民医院", "Hospital"),
         kind: "hospital",
         area: town_code(county, 0),
         calendar: "always",
@@ -69,8 +72,7 @@ fn facilities(city: &City) -> Vec<Facility> {
     });
     let port = Facility {
         id: city.port.id.clone(),
-        zh: "国际机场口岸".to_owned(),
-        en: "Airport port of entry".to_owned(),
+        name: ("国际机场口岸".to_owned(), "Airport Port of Entry".to_owned()),
         kind: "port",
         area: city.port.area.clone(),
         calendar: "always",
@@ -85,7 +87,7 @@ pub fn registers(city: &City, calendar: &Calendar, start: Day) -> Vec<(&'static 
         "facility_id,name_zh,name_en,facility_kind,area_code,calendar_id,authoritative,active_from,active_to\n",
     );
     for of in facilities(city) {
-        let Facility { id, zh, en, kind, area, calendar, authoritative } = of;
+        let Facility { id, name: (zh, en), kind, area, calendar, authoritative } = of;
         // Writing to a String cannot fail.
         let _infallible = writeln!(rows, "{id},{zh},{en},{kind},{area},{calendar},{authoritative},,");
     }

@@ -153,26 +153,10 @@ impl Levels {
             && self.c2(Series::Fever, county, day).is_some_and(|c2| c2 > C2_RISEN)
     }
 
-    /// Does it rise together with a neighbour, within three days?
+    /// Does it rise together with a neighbour, within the three days up to this one?
     pub fn rises_with_neighbour(&self, county: usize, day: usize) -> bool {
         let recently = |of| (day.saturating_sub(2)..=day).any(|past| self.risen(of, past));
-        self.risen(county, day) && neighbours(county).any(recently)
-    }
-
-    /// The county that speaks for its neighbours in the three days up to `day`: it rose most of all of them.
-    pub fn speaks(&self, county: usize, day: usize) -> bool {
-        let peak = |of: usize| {
-            let days = day.saturating_sub(2)..=day;
-            days.filter(|past| self.risen(of, *past))
-                .filter_map(|past| self.c2(Series::Fever, of, past))
-                .reduce(f64::max)
-        };
-        // On the window's last day one of the pair rises.
-        peak(county).is_some_and(|mine| {
-            neighbours(county).any(|other| {
-                (self.risen(county, day) || self.risen(other, day)) && peak(other).is_some_and(|theirs| mine > theirs)
-            })
-        })
+        recently(county) && neighbours(county).any(recently)
     }
 }
 

@@ -202,10 +202,7 @@ impl Message for Daily {
 
     fn rows(&self) -> Vec<TrueRow> {
         (signals(self.category).iter())
-            .map(|signal| TrueRow {
-                slot: Some(self.category.to_owned()),
-                ..facility_row(signal, &self.pharmacy_id, &self.area, &self.date, i64::from(self.units))
-            })
+            .map(|signal| facility_row(signal, &self.pharmacy_id, &self.area, &self.date, i64::from(self.units)))
             .collect()
     }
 
