@@ -18,3 +18,4 @@ pub mod consume;
 pub mod delta;
 pub mod detect;
 pub mod publish;
+pub mod simulate;
