@@ -10,3 +10,4 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod simulate;
