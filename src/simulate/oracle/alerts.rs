@@ -29,7 +29,7 @@ pub(super) fn compare(run: &Run, counted: &mut Counted) -> Result<(Vec<Fault>, V
 }
 
 /// Every recorded tick, in order, each over the rows and registers that it saw.
-fn replay(run: &Run) -> Result<Lives, String> {
+pub(super) fn replay(run: &Run) -> Result<Lives, String> {
     let mut lives = Lives::default();
     let first_day = run.rows.iter().map(|row| local_day(row.known_at)).min().unwrap_or(0);
     let mut ticks: Vec<_> = run.ticks.iter().collect();
@@ -153,9 +153,25 @@ fn difference(wanted: &Alert, found: &AlertRow) -> Option<(&'static str, String)
     if let Some((kind, told, kept)) = days.into_iter().find(|(_, told, kept)| told != kept) {
         return Some((kind, format!("must be {}, is {}", day_text(told), day_text(kept))));
     }
-    let times = [("wrong_tick", wanted.tick, found.tick), ("wrong_opening", wanted.opened_at, found.opened_at)];
+    // What is over may be said to be over as late as the next local day begins.
+    let patient =
+        wanted.state == "ended" && found.tick >= wanted.tick && local_day(found.tick) - local_day(wanted.tick) <= 1;
+    let times = [
+        ("wrong_tick", wanted.tick, if patient { wanted.tick } else { found.tick }),
+        ("wrong_opening", wanted.opened_at, found.opened_at),
+        ("wrong_deadline", wanted.verify_due, found.verify_due),
+    ];
     if let Some((kind, told, kept)) = times.into_iter().find(|(_, told, kept)| told != kept) {
         return Some((kind, format!("must be {told}, is {kept}")));
+    }
+    let told_why = found.reason.as_deref();
+    let has_reason = match (wanted.state, wanted.merged) {
+        ("withdrawn", true) => told_why.is_some_and(|why| why.starts_with("merged_into:")),
+        ("withdrawn", false) => told_why.is_some_and(|why| !why.starts_with("merged_into:")),
+        _ => told_why.is_none(),
+    };
+    if !has_reason {
+        return Some(("wrong_reason", format!("{} with reason {told_why:?}", wanted.state)));
     }
     let numbers = [
         ("wrong_observed", Some(wanted.observed), Some(found.observed)),

@@ -37,7 +37,6 @@ pub struct Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     pub root: PathBuf,
-    pub version: i64,
     pub live: Vec<DataFile>,
     pub txns: BTreeMap<String, i64>,
     /// The entries still on disk, oldest first; those before a checkpoint may be gone.
@@ -107,7 +106,7 @@ pub fn open(root: &Path) -> Result<Table, String> {
         }
         txns.extend(entry.txns.clone());
     }
-    Ok(Table { root: root.to_path_buf(), version: newest, live: live.into_values().collect(), txns, entries })
+    Ok(Table { root: root.to_path_buf(), live: live.into_values().collect(), txns, entries })
 }
 
 type ByVersion = BTreeMap<i64, PathBuf>;

@@ -94,14 +94,8 @@ impl TrueRow {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Planted {
     pub id: String,
-    #[serde(default)]
-    pub kind: String,
     pub area_code: String,
-    #[serde(default)]
-    pub unit_id: Option<String>,
     pub rule: String,
-    #[serde(default)]
-    pub signal: Option<String>,
     pub onset: String,
     pub until: String,
 }

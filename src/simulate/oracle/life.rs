@@ -25,6 +25,12 @@ struct Firing {
     newest: Finding,
 }
 
+impl Firing {
+    fn overlaps(&self, first: i64, last: i64) -> bool {
+        self.onset <= last && first <= self.newest.end
+    }
+}
+
 /// An alert as the recount has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
@@ -34,6 +40,8 @@ pub struct Alert {
     pub number: usize,
     pub onset: i64,
     pub state: &'static str,
+    /// Withdrawn because its run joined that of an older alert.
+    pub merged: bool,
     pub severity: String,
     pub start: i64,
     pub end: i64,
@@ -73,7 +81,10 @@ impl Lives {
                 area_code: finding.area_code.clone(),
                 signal: finding.signal.clone(),
             };
-            by_series.entry(series).or_default().insert(finding.end, finding);
+            let shown = by_series.entry(series).or_default().entry(finding.end).or_insert_with(|| finding.clone());
+            if finding.observed > shown.observed {
+                *shown = finding;
+            }
         }
         let all: BTreeSet<Series> = by_series.keys().chain(self.alerts.keys()).cloned().collect();
         for series in all {
@@ -85,29 +96,32 @@ impl Lives {
     fn judge(&mut self, series: &Series, windows: BTreeMap<i64, Finding>, tick: i64, registers: &Registers) {
         let header = registers.headers.get(&series.rule).cloned().unwrap_or_default();
         let gap = header.number("gap_days", 1);
-        let (today, horizon) = (local_day(tick), local_day(tick) - registers.horizon_days);
+        let at = Moment { tick, today: local_day(tick), horizon: local_day(tick) - registers.horizon_days, gap };
+        let verify_due = tick + hours(header.number("verify_hours", 24));
         let alerts = self.alerts.entry(series.clone()).or_default();
         let before = alerts.clone();
         let runs = runs(windows, gap);
-        let owners = owners(alerts, &runs, gap);
-        for (run, owner) in runs.iter().zip(&owners) {
-            let index = owner.unwrap_or_else(|| {
-                let number = alerts.iter().filter(|alert| alert.opening == run.onset).count();
-                alerts.push(opened(series, run, number, tick, header.number("verify_hours", 24)));
+        let owners = owners(alerts, &runs);
+        for (index, alert) in alerts.iter_mut().enumerate().filter(|(_, alert)| alert.state != "withdrawn") {
+            match owners.iter().position(|owner| *owner == Some(index)) {
+                Some(place) => go_on(alert, &runs[place], header.word("severity"), &at),
+                None => lose_run(alert, &runs, &at),
+            }
+        }
+        for (run, _) in runs.iter().zip(&owners).filter(|(_, owner)| owner.is_none()) {
+            let same_day: Vec<usize> = (0..alerts.len()).filter(|i| alerts[*i].opening == run.onset).collect();
+            let again = same_day.iter().copied().rfind(|i| alerts[*i].state == "withdrawn");
+            let index = again.unwrap_or_else(|| {
+                alerts.push(opened(series, run, same_day.len(), tick));
                 alerts.len() - 1
             });
             let alert = &mut alerts[index];
-            // Windows that left the horizon no longer fire, but they did: the onset stays.
-            alert.onset = if alert.onset < horizon { alert.onset.min(run.onset) } else { run.onset };
+            // Also a run that is already over is shown open once, so that everybody hears of it.
+            alert.state = "open";
+            alert.merged = false;
+            alert.onset = run.onset;
+            alert.verify_due = verify_due;
             take_newest(alert, &run.newest, header.word("severity"));
-            alert.state = if today - run.newest.end > gap { "ended" } else { "open" };
-        }
-        let owned: BTreeSet<usize> = owners.iter().filter_map(|owner| *owner).collect();
-        for (index, alert) in alerts.iter_mut().enumerate().take(before.len()) {
-            if owned.contains(&index) || alert.state == "withdrawn" {
-                continue;
-            }
-            alert.state = if alert.end < horizon { "ended" } else { "withdrawn" };
         }
         for (index, alert) in alerts.iter_mut().enumerate() {
             if before.get(index).is_none_or(|old| !old.same_as(alert)) {
@@ -134,30 +148,59 @@ fn runs(windows: BTreeMap<i64, Finding>, gap: i64) -> Vec<Firing> {
     out
 }
 
-/// The alert that each run continues.
-fn owners(alerts: &[Alert], runs: &[Firing], gap: i64) -> Vec<Option<usize>> {
+/// The alert that each run continues: the oldest that overlaps it.
+fn owners(alerts: &[Alert], runs: &[Firing]) -> Vec<Option<usize>> {
     let mut owners = vec![None; runs.len()];
-    // Older alerts choose first, so runs that join keep the older one.
-    for (index, alert) in alerts.iter().enumerate().filter(|(_, alert)| alert.state != "withdrawn") {
-        let touches = |run: &Firing| run.onset <= alert.end + gap && alert.onset - gap <= run.newest.end;
-        let free = |place: &usize| owners[*place].is_none() && touches(&runs[*place]);
-        let holds_opening = |place: &usize| (runs[*place].onset..=runs[*place].newest.end).contains(&alert.opening);
+    let mut oldest_first: Vec<usize> = (0..alerts.len()).filter(|i| alerts[*i].state != "withdrawn").collect();
+    oldest_first.sort_by_key(|i| (alerts[*i].opened_at, alerts[*i].opening, alerts[*i].number));
+    for index in oldest_first {
+        let alert = &alerts[index];
+        let free = |place: &usize| owners[*place].is_none() && runs[*place].overlaps(alert.onset, alert.end);
         let places: Vec<usize> = (0..runs.len()).filter(free).collect();
-        let chosen = places.iter().find(|place| holds_opening(place)).or(places.first()).copied();
-        if let Some(place) = chosen {
-            owners[place] = Some(index);
+        // Of a run that split, the part with the day of the first opening keeps the alert, else the earlier.
+        let with_opening = places.iter().find(|place| runs[**place].overlaps(alert.opening, alert.opening));
+        if let Some(place) = with_opening.or(places.first()) {
+            owners[*place] = Some(index);
         }
     }
     owners
 }
 
-fn opened(series: &Series, run: &Firing, number: usize, tick: i64, verify_hours: i64) -> Alert {
+/// The tick, and the days that follow from it.
+struct Moment {
+    tick: i64,
+    today: i64,
+    horizon: i64,
+    gap: i64,
+}
+
+fn go_on(alert: &mut Alert, run: &Firing, severity: &str, at: &Moment) {
+    // Windows that left the horizon no longer fire, but they did: the onset stays.
+    alert.onset = if alert.onset < at.horizon { alert.onset.min(run.onset) } else { run.onset };
+    take_newest(alert, &run.newest, severity);
+    let is_over = at.today - run.newest.end > at.gap;
+    alert.state = if is_over && alert.tick != at.tick { "ended" } else { "open" };
+}
+
+fn lose_run(alert: &mut Alert, runs: &[Firing], at: &Moment) {
+    let overlapped = runs.iter().any(|run| run.overlaps(alert.onset, alert.end));
+    if overlapped || alert.onset >= at.horizon {
+        alert.state = "withdrawn";
+        alert.merged = overlapped;
+    } else if alert.state == "open" {
+        // Some of its windows can no longer be judged, so nobody can say that the data do not support it.
+        alert.state = "ended";
+    }
+}
+
+fn opened(series: &Series, run: &Firing, number: usize, tick: i64) -> Alert {
     Alert {
         series: series.clone(),
         opening: run.onset,
         number,
         onset: run.onset,
         state: "open",
+        merged: false,
         severity: String::new(),
         start: run.newest.start,
         end: run.newest.end,
@@ -167,7 +210,7 @@ fn opened(series: &Series, run: &Firing, number: usize, tick: i64, verify_hours:
         statistic: None,
         channels: None,
         opened_at: tick,
-        verify_due: tick + hours(verify_hours),
+        verify_due: tick,
         tick,
     }
 }

@@ -13,6 +13,8 @@ mod cells;
 mod columns;
 mod delta;
 mod duty;
+#[cfg(test)]
+mod fixture;
 mod ledger;
 mod life;
 mod messages;
@@ -175,3 +177,6 @@ fn tally<K: Ord>(items: impl IntoIterator<Item = K>) -> BTreeMap<K, usize> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

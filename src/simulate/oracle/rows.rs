@@ -77,7 +77,6 @@ pub struct AlertRow {
     pub alert_id: String,
     pub revision: i64,
     pub rule: String,
-    pub rule_kind: String,
     pub severity: String,
     pub state: String,
     pub reason: Option<String>,
@@ -255,7 +254,7 @@ pub fn alert_history(table: &Table) -> Result<Vec<AlertRow>, String> {
 
 fn read_alerts(rows: &Rows<'_>, out: &mut Vec<AlertRow>) -> Result<(), String> {
     let (id, revision) = (text(rows, "alert_id")?, int(rows, "revision")?);
-    let (rule, rule_kind, severity) = (text(rows, "rule")?, rows.texts("rule_kind")?, text(rows, "severity")?);
+    let (rule, severity) = (text(rows, "rule")?, text(rows, "severity")?);
     let (state, reason, signal) = (text(rows, "state")?, rows.texts("reason")?, text(rows, "signal")?);
     let (unit_kind, unit_id, area) = (text(rows, "unit_kind")?, text(rows, "unit_id")?, text(rows, "area_code")?);
     let (onset, start, end) = (day(rows, "onset")?, day(rows, "window_start")?, day(rows, "window_end")?);
@@ -269,7 +268,6 @@ fn read_alerts(rows: &Rows<'_>, out: &mut Vec<AlertRow>) -> Result<(), String> {
             alert_id: id.owned(i)?,
             revision: revision.must(i)?,
             rule: rule.owned(i)?,
-            rule_kind: rule_kind.get(i).unwrap_or_default().to_owned(),
             severity: severity.owned(i)?,
             state: state.owned(i)?,
             reason: reason.get(i).map(str::to_owned),

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
+use super::books::hex;
 use super::calendar::{day_text, local_day};
 use super::{Fault, Run};
 
@@ -11,6 +14,8 @@ pub(super) fn order(run: &Run) -> Vec<Fault> {
     faults.extend(commits_in_order(run));
     faults.extend(ticks_in_order(run));
     faults.extend(alerts_in_order(run));
+    faults.extend(quarantine_in_order(run));
+    faults.extend(references_unaltered(run));
     faults
 }
 
@@ -54,6 +59,15 @@ fn commits_in_order(run: &Run) -> Vec<Fault> {
         known.entry(&table.live[row.file].path).or_default().insert(row.known_at);
     }
     let mut faults = Vec::new();
+    for file in &table.live {
+        let tag = |name: &str| file.tags.get(name).and_then(|text| text.parse::<i64>().ok());
+        let (Some(from), Some(to)) = (tag("qs.known_from"), tag("qs.known_to")) else { continue };
+        let outside = known.get(&*file.path).into_iter().flatten().find(|at| **at < from || **at > to);
+        if let Some(at) = outside {
+            let detail = format!("a row known at {at}, its tags say {from} to {to}");
+            faults.push(Fault::new("O9", "outside_commit", &*file.path, detail));
+        }
+    }
     let mut newest = i64::MIN;
     for entry in &table.entries {
         let times: BTreeSet<i64> =
@@ -101,6 +115,32 @@ fn ticks_in_order(run: &Run) -> Vec<Fault> {
         faults.push(Fault::new("O9", "hindsight", format!("tick {}", tick.tick), detail));
     }
     faults
+}
+
+/// A text in force must be the text that was put in force.
+fn references_unaltered(run: &Run) -> Vec<Fault> {
+    let altered = run.reference.iter().filter(|row| !row.digest.is_empty());
+    altered
+        .filter(|row| hex(&Sha256::digest(row.body.as_bytes())) != row.digest.to_lowercase())
+        .map(|row| {
+            let place = format!("reference {} {}", row.class, row.name);
+            Fault::new("O9", "reference_altered", place, "its body does not have its digest")
+        })
+        .collect()
+}
+
+fn quarantine_in_order(run: &Run) -> Vec<Fault> {
+    let mut rows: Vec<_> = run.quarantine.iter().collect();
+    rows.sort_by_key(|row| (row.topic.clone(), row.partition, row.offset));
+    let back = rows.windows(2).filter(|pair| {
+        let same = pair[0].topic == pair[1].topic && pair[0].partition == pair[1].partition;
+        same && pair[1].known_at < pair[0].known_at
+    });
+    back.map(|pair| {
+        let place = format!("{}/{}@{}", pair[1].topic, pair[1].partition, pair[1].offset);
+        Fault::new("O9", "known_at_back", place, "in quarantine, known before the message ahead of it")
+    })
+    .collect()
 }
 
 fn alerts_in_order(run: &Run) -> Vec<Fault> {
