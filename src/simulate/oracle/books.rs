@@ -86,9 +86,9 @@ fn fate_of(
 
 /// Of identical statements any one may be the first to arrive; how many there are is fixed.
 fn duplicates(run: &Run, stored: &BTreeMap<PlaceRef<'_>, &Stored>) -> Vec<Fault> {
-    let mut groups: BTreeMap<(&str, i64), (usize, usize, String)> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, i64), (usize, usize, String)> = BTreeMap::new();
     for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
-        let Some(record) = message.record.as_deref() else { continue };
+        let Some(record) = message.record_id() else { continue };
         let Some(found) = stored.get(&message.at()) else { continue };
         let group = groups.entry((record, message.revision)).or_default();
         group.0 += usize::from(message.fate == Fate::Duplicate);

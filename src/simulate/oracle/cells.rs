@@ -87,7 +87,7 @@ fn rows_of_message(message: &Message, found: &[SignalRow], words: &mut Words) ->
             partition: message.partition,
             offset: message.offset,
             row: number as i64,
-            record_key: words.of(message.record.as_deref().unwrap_or_default()),
+            record_key: words.of(&message.record_id().unwrap_or_default()),
             revision: message.revision,
             operation: words.of(operation),
             content_hash: words.of(&message.payload_sha256),

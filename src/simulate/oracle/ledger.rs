@@ -170,6 +170,11 @@ impl Message {
         format!("{}/{}@{} (seq {})", self.topic, self.partition, self.offset, self.seq)
     }
 
+    /// The record it speaks of; sender's numbers are unique within a feed and kind only.
+    pub fn record_id(&self) -> Option<String> {
+        self.record.as_ref().map(|record| format!("{}/{} {record}", self.feed, self.kind))
+    }
+
     pub fn retracts(&self) -> bool {
         self.operation.as_deref() == Some("retract")
     }

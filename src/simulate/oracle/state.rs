@@ -15,23 +15,23 @@ pub(super) fn compare(run: &Run, counted: &mut Counted) -> Vec<Fault> {
     let stored: BTreeMap<(&str, i64, i64), &Stored> =
         run.messages.iter().map(|m| ((&*m.place.0, m.place.1, m.place.2), m)).collect();
     let mut faults = Vec::new();
-    let mut keys: BTreeMap<&str, BTreeSet<Text>> = BTreeMap::new();
-    let mut records: BTreeMap<Text, BTreeSet<&str>> = BTreeMap::new();
-    let mut best: BTreeMap<&str, &Message> = BTreeMap::new();
+    let mut keys: BTreeMap<String, BTreeSet<Text>> = BTreeMap::new();
+    let mut records: BTreeMap<Text, BTreeSet<String>> = BTreeMap::new();
+    let mut best: BTreeMap<String, &Message> = BTreeMap::new();
     for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
-        let Some(record) = message.record.as_deref() else { continue };
-        let leader = best.entry(record).or_insert(message);
+        let Some(record) = message.record_id() else { continue };
+        let leader = best.entry(record.clone()).or_insert(message);
         if rank(message) > rank(leader) {
             *leader = message;
         }
         let Some(found) = stored.get(&message.at()) else { continue };
-        keys.entry(record).or_default().insert(found.record_key.clone());
+        keys.entry(record.clone()).or_default().insert(found.record_key.clone());
         records.entry(found.record_key.clone()).or_default().insert(record);
         faults.extend(statement(message, found));
         faults.extend(content(message, &run.rows[found.from..found.to]));
     }
     for (record, keys) in keys.iter().filter(|(_, keys)| keys.len() > 1) {
-        faults.push(Fault::new("O3", "record_split", *record, format!("stored under {} keys", keys.len())));
+        faults.push(Fault::new("O3", "record_split", &**record, format!("stored under {} keys", keys.len())));
     }
     for (key, records) in records.iter().filter(|(_, records)| records.len() > 1) {
         faults.push(Fault::new("O3", "records_merged", &**key, format!("holds records {records:?}")));
@@ -46,8 +46,8 @@ fn rank(message: &Message) -> (i64, i64, &str, i64, i64) {
 }
 
 fn leaders(
-    best: &BTreeMap<&str, &Message>,
-    keys: &BTreeMap<&str, BTreeSet<Text>>,
+    best: &BTreeMap<String, &Message>,
+    keys: &BTreeMap<String, BTreeSet<Text>>,
     winners: &BTreeMap<Text, &Stored>,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();

@@ -3,6 +3,7 @@
 //! Promises: the run itself is judged first and must be clean; every copy has exactly one thing wrong with it.
 //! Never: touches the run it was given.
 
+mod alerts;
 mod edit;
 mod plants;
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::ledger::Fate;
 use super::super::messages::Stored;
-use super::super::rows::{AlertRow, QuarantineRow, SignalRow};
+use super::super::rows::{QuarantineRow, SignalRow};
 use super::edit::{FileRows, append_entry, doubled, read_files, replace, rows_where, with_int, with_text, without};
-use super::{CANARY, Plant, Scene};
+use super::{CANARY, Plant, Scene, alerts};
 
 pub(super) const ALL: [Plant; 24] = [
     Plant { name: "a row deleted", named_by: &[("O3", "row_missing"), ("O1", "lost")], plant: row_deleted },
@@ -32,17 +32,22 @@ pub(super) const ALL: [Plant; 24] = [
     Plant { name: "a quarantine row deleted", named_by: &[("O1", "lost")], plant: quarantine_deleted },
     Plant { name: "a quarantine row doubled", named_by: &[("O7", "quarantined_twice")], plant: quarantine_doubled },
     Plant { name: "a name left in a log line", named_by: &[("O8", "leak")], plant: name_logged },
-    Plant { name: "a tick removed", named_by: &[("O9", "tick_missing")], plant: tick_removed },
-    Plant { name: "an alert dropped", named_by: &[("O5", "alert_missing")], plant: alert_dropped },
-    Plant { name: "an alert state changed", named_by: &[("O5", "wrong_state")], plant: state_changed },
-    Plant { name: "a severity altered", named_by: &[("O5", "wrong_severity")], plant: severity_altered },
-    Plant { name: "a revision skipped", named_by: &[("O9", "revision_gap")], plant: revision_skipped },
-    Plant { name: "an alert published twice", named_by: &[("O6", "published_twice")], plant: published_twice },
-    Plant { name: "a message missing in the topic", named_by: &[("O6", "not_published")], plant: not_published },
-    Plant { name: "topic order swapped", named_by: &[("O6", "out_of_order")], plant: order_swapped },
+    Plant { name: "a tick removed", named_by: &[("O9", "tick_missing")], plant: alerts::tick_removed },
+    Plant { name: "an alert dropped", named_by: &[("O5", "alert_missing")], plant: alerts::alert_dropped },
+    Plant { name: "an alert state changed", named_by: &[("O5", "wrong_state")], plant: alerts::state_changed },
+    Plant { name: "a severity altered", named_by: &[("O5", "wrong_severity")], plant: alerts::severity_altered },
+    Plant { name: "a revision skipped", named_by: &[("O9", "revision_gap")], plant: alerts::revision_skipped },
+    Plant { name: "an alert published twice", named_by: &[("O6", "published_twice")], plant: alerts::published_twice },
+    Plant {
+        name: "a message missing in the topic",
+        named_by: &[("O6", "not_published")],
+        plant: alerts::not_published,
+    },
+    Plant { name: "topic order swapped", named_by: &[("O6", "out_of_order")], plant: alerts::order_swapped },
 ];
 
-fn nowhere<T>(found: Option<T>, what: &str) -> Result<T, String> {
+/// What to plant in, or words for why not.
+pub(super) fn nowhere<T>(found: Option<T>, what: &str) -> Result<T, String> {
     found.ok_or_else(|| format!("the run has no {what} to plant it in"))
 }
 
@@ -57,10 +62,11 @@ fn change_message(
     Ok(message.place_text())
 }
 
+/// Text and integer columns with the values that rows must have.
 type Where<'a> = (&'a [(&'a str, &'a str)], &'a [(&'a str, i64)]);
 
 /// Changes every file of a table with rows that match.
-fn change_rows(
+pub(super) fn change_rows(
     scene: &Scene<'_>,
     table: &str,
     (texts, ints): Where<'_>,
@@ -253,118 +259,4 @@ fn name_logged(scene: &Scene<'_>) -> Result<String, String> {
     let path = scene.logs.join("planted.log");
     fs::write(&path, format!("INFO epoch committed reporter=\"{CANARY}\"\n")).map_err(|e| e.to_string())?;
     Ok("planted.log".to_owned())
-}
-
-fn tick_removed(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = nowhere(scene.run.alerts.first(), "alert")?;
-    change_rows(scene, "ticks", (&[], &[("tick", alert.tick)]), |file, rows| {
-        file.batch = without(&file.batch, rows)?;
-        Ok(())
-    })?;
-    Ok(format!("tick {}", alert.tick))
-}
-
-/// An alert with at least so many revisions.
-fn history<'a>(scene: &'a Scene<'_>, revisions: i64) -> Result<&'a AlertRow, String> {
-    let found = scene.run.alerts.iter().find(|alert| alert.revision == revisions);
-    nowhere(found, "alert with enough revisions")
-}
-
-fn change_alert(
-    scene: &Scene<'_>,
-    alert: &AlertRow,
-    revision: Option<i64>,
-    change: impl Fn(&mut FileRows, &[usize]) -> Result<(), String>,
-) -> Result<String, String> {
-    let number = revision.map(|revision| ("revision", revision));
-    let id = [("alert_id", &*alert.alert_id)];
-    change_rows(scene, "alert_history", (&id, number.as_slice()), change)?;
-    Ok(alert.alert_id.clone())
-}
-
-fn alert_dropped(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 1)?;
-    change_alert(scene, alert, None, |file, rows| {
-        file.batch = without(&file.batch, rows)?;
-        Ok(())
-    })?;
-    Ok(format!("{} {} {}", alert.rule, alert.unit_kind, alert.unit_id))
-}
-
-fn state_changed(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 1)?;
-    change_alert(scene, alert, Some(1), |file, rows| {
-        file.batch = with_text(&file.batch, "state", rows, "ended")?;
-        Ok(())
-    })
-}
-
-fn severity_altered(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 1)?;
-    let other = if alert.severity == "red" { "blue" } else { "red" };
-    change_alert(scene, alert, Some(1), |file, rows| {
-        file.batch = with_text(&file.batch, "severity", rows, other)?;
-        Ok(())
-    })
-}
-
-fn revision_skipped(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 2)?;
-    change_alert(scene, alert, Some(2), |file, rows| {
-        file.batch = with_int(&file.batch, "revision", rows, |old| old + 100)?;
-        Ok(())
-    })
-}
-
-/// The topic's lines, and the places of those of one alert.
-fn topic_lines(scene: &Scene<'_>, id: &str) -> Result<(Vec<String>, Vec<usize>), String> {
-    let text = fs::read_to_string(&scene.topic).map_err(|e| format!("{}: {e}", scene.topic.display()))?;
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let counts = |line: &String| {
-        let topic = serde_json::from_str::<Value>(line).ok().and_then(|v| v.get("topic")?.as_str().map(str::to_owned));
-        line.contains(id) && topic.is_none_or(|topic| topic.contains(".alert.changed"))
-    };
-    let mine = (0..lines.len()).filter(|place| counts(&lines[*place])).collect();
-    Ok((lines, mine))
-}
-
-fn write_lines(scene: &Scene<'_>, lines: &[String]) -> Result<(), String> {
-    fs::write(&scene.topic, lines.join("\n") + "\n").map_err(|e| format!("{}: {e}", scene.topic.display()))
-}
-
-fn published_twice(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 1)?;
-    let (mut lines, mine) = topic_lines(scene, &alert.alert_id)?;
-    let place = nowhere(mine.first().copied(), "message of the alert")?;
-    let again = lines[place].clone();
-    lines.push(again);
-    write_lines(scene, &lines)?;
-    Ok(alert.alert_id.clone())
-}
-
-fn not_published(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 1)?;
-    let (mut lines, mine) = topic_lines(scene, &alert.alert_id)?;
-    lines.remove(nowhere(mine.first().copied(), "message of the alert")?);
-    write_lines(scene, &lines)?;
-    Ok(alert.alert_id.clone())
-}
-
-fn order_swapped(scene: &Scene<'_>) -> Result<String, String> {
-    let alert = history(scene, 2)?;
-    let (mut lines, mine) = topic_lines(scene, &alert.alert_id)?;
-    let (one, two) = (nowhere(mine.first().copied(), "message")?, nowhere(mine.get(1).copied(), "second message")?);
-    // The values change places; the coordinates stay.
-    let mut values: Vec<Value> = Vec::new();
-    for place in [one, two] {
-        values.push(serde_json::from_str(&lines[place]).map_err(|e| e.to_string())?);
-    }
-    let value = |at: usize| values[at].get("value").cloned().unwrap_or_default();
-    let (first, second) = (value(0), value(1));
-    values[0]["value"] = second;
-    values[1]["value"] = first;
-    lines[one] = values[0].to_string();
-    lines[two] = values[1].to_string();
-    write_lines(scene, &lines)?;
-    Ok(alert.alert_id.clone())
 }
