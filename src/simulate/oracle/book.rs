@@ -209,10 +209,8 @@ impl<'a> Book<'a> {
                 units.push(("town", key.area.clone()));
             }
             let county = self.registers.county_of(&key.area);
-            let parent = self.registers.parents.get(&county).map(|(_, parent)| parent.clone());
-            let prefecture = parent.or_else(|| county.get(..4).map(|head| format!("{head}00")));
+            units.push(("prefecture", self.registers.prefecture_of(&county)));
             units.push(("county", county));
-            units.extend(prefecture.map(|id| ("prefecture", id)));
         }
         for (unit_kind, unit_id) in units {
             let sum_key = SumKey { unit_kind, unit_id, signal: key.signal.clone(), day: key.day };

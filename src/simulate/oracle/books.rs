@@ -8,29 +8,33 @@ use std::fs;
 use sha2::{Digest, Sha256};
 
 use super::delta::DataFile;
-use super::ledger::{Fate, Message};
+use super::ledger::{Fate, Message, RecordId};
 use super::messages::{Place, Stored, place_text};
 use super::rows::QuarantineRow;
 use super::{Counted, Fault, Run, tally};
 
 type PlaceRef<'a> = (&'a str, i64, i64);
 
-fn stored_by_place(run: &Run) -> BTreeMap<PlaceRef<'_>, &Stored> {
-    run.messages.iter().map(|m| ((&*m.place.0, m.place.1, m.place.2), m)).collect()
+fn place_of(row: &QuarantineRow) -> PlaceRef<'_> {
+    (&row.topic, row.partition, row.offset)
 }
 
-fn quarantine_by_place(run: &Run) -> BTreeMap<PlaceRef<'_>, &QuarantineRow> {
-    run.quarantine.iter().map(|q| ((&*q.topic, q.partition, q.offset), q)).collect()
+fn partition_of(message: &Stored) -> (&str, i64) {
+    (&message.place.0, message.place.1)
 }
 
 /// O1: per partition accepted + duplicates + quarantined = consumed = the committed offset.
 pub(super) fn conservation(run: &Run, counted: &mut Counted) -> Vec<Fault> {
-    let (stored, bad) = (stored_by_place(run), quarantine_by_place(run));
     let mut faults = Vec::new();
+    let of = |duplicate: bool| run.messages.iter().filter(move |m| m.duplicate == duplicate);
+    let (accepted, duplicates) = (of(false).map(partition_of), of(true).map(partition_of));
+    let (accepted, duplicates) = (tally(accepted), tally(duplicates));
+    let refused: BTreeSet<PlaceRef<'_>> = run.quarantine.iter().map(place_of).collect();
+    let quarantined = tally(refused.iter().map(|place| (place.0, place.1)));
     let mut partitions: BTreeMap<(&str, i64), Vec<&Message>> = BTreeMap::new();
     for message in &run.ledger.messages {
         partitions.entry((&message.topic, message.partition)).or_default().push(message);
-        faults.extend(fate_of(message, &stored, &bad));
+        faults.extend(fate_of(run, message));
     }
     for ((topic, partition), messages) in &partitions {
         let place = format!("{topic}/{partition}");
@@ -43,13 +47,9 @@ pub(super) fn conservation(run: &Run, counted: &mut Counted) -> Vec<Fault> {
             let detail = format!("the ledger ends at {end}, the committed offset is {next}");
             faults.push(Fault::new("O1", "offset_moved", &*place, detail));
         }
-        let here = |topic_of: &str, partition_of: i64| topic_of == *topic && partition_of == *partition;
-        let mine = run.messages.iter().filter(|m| here(&m.place.0, m.place.1));
-        let (mut accepted, mut duplicates) = (0, 0);
-        for message in mine {
-            if message.duplicate { duplicates += 1 } else { accepted += 1 }
-        }
-        let quarantined = bad.keys().filter(|at| here(at.0, at.1)).count() as u64;
+        let here = (*topic, *partition);
+        let number = |counts: &BTreeMap<(&str, i64), usize>| counts.get(&here).copied().unwrap_or(0) as u64;
+        let (accepted, duplicates, quarantined) = (number(&accepted), number(&duplicates), number(&quarantined));
         let consumed = messages.iter().filter(|m| m.offset < next).count() as u64;
         if accepted + duplicates + quarantined != consumed {
             let detail =
@@ -61,23 +61,19 @@ pub(super) fn conservation(run: &Run, counted: &mut Counted) -> Vec<Fault> {
         counted.quarantined += quarantined;
         counted.consumed += consumed;
     }
-    faults.extend(duplicates(run, &stored));
+    faults.extend(miscounted_duplicates(run));
     faults
 }
 
-fn fate_of(
-    message: &Message,
-    stored: &BTreeMap<PlaceRef<'_>, &Stored>,
-    bad: &BTreeMap<PlaceRef<'_>, &QuarantineRow>,
-) -> Option<Fault> {
-    let at = message.at();
+fn fate_of(run: &Run, message: &Message) -> Option<Fault> {
+    let (stored, bad) = (run.stored(message.at()), run.quarantined(message.at()));
     let refused = message.fate == Fate::Quarantine;
-    match (stored.contains_key(&at), bad.contains_key(&at)) {
+    match (stored.is_some(), bad.is_some()) {
         (false, false) => Some(Fault::new("O1", "lost", message.place(), format!("must be {:?}", message.fate))),
         (true, true) => Some(Fault::new("O1", "counted_twice", message.place(), "in signals and in quarantine")),
         (true, false) if refused => Some(Fault::new("O1", "wrong_fate", message.place(), "accepted, must be refused")),
         (false, true) if !refused => {
-            let reason = bad.get(&at).map_or("", |q| &*q.reason);
+            let reason = bad.map_or("", |row| &*row.reason);
             Some(Fault::new("O1", "wrong_fate", message.place(), format!("refused ({reason}), must be accepted")))
         }
         (true, false) | (false, true) => None,
@@ -85,11 +81,11 @@ fn fate_of(
 }
 
 /// Of identical statements any one may be the first to arrive; how many there are is fixed.
-fn duplicates(run: &Run, stored: &BTreeMap<PlaceRef<'_>, &Stored>) -> Vec<Fault> {
-    let mut groups: BTreeMap<(String, i64), (usize, usize, String)> = BTreeMap::new();
+fn miscounted_duplicates(run: &Run) -> Vec<Fault> {
+    let mut groups: BTreeMap<(RecordId<'_>, i64), (usize, usize, String)> = BTreeMap::new();
     for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
         let Some(record) = message.record_id() else { continue };
-        let Some(found) = stored.get(&message.at()) else { continue };
+        let Some(found) = run.stored(message.at()) else { continue };
         let group = groups.entry((record, message.revision)).or_default();
         group.0 += usize::from(message.fate == Fate::Duplicate);
         group.1 += usize::from(found.duplicate);
@@ -101,7 +97,7 @@ fn duplicates(run: &Run, stored: &BTreeMap<PlaceRef<'_>, &Stored>) -> Vec<Fault>
     wrong
         .map(|((record, revision), (told, found, place))| {
             let kind = if found < told { "duplicate_counted" } else { "taken_for_duplicate" };
-            let detail = format!("record {record} revision {revision}: {told} duplicates sent, {found} found");
+            let detail = format!("record {record:?} revision {revision}: {told} duplicates sent, {found} found");
             Fault::new("O1", kind, place, detail)
         })
         .collect()
@@ -111,8 +107,9 @@ fn duplicates(run: &Run, stored: &BTreeMap<PlaceRef<'_>, &Stored>) -> Vec<Fault>
 pub(super) fn identity(run: &Run) -> Vec<Fault> {
     let mut faults = Vec::new();
     let known: BTreeSet<PlaceRef<'_>> = run.ledger.messages.iter().map(Message::at).collect();
-    for place in stored_by_place(run).keys().chain(quarantine_by_place(run).keys()) {
-        if !known.contains(place) {
+    let stored = run.messages.iter().map(|m| (&*m.place.0, m.place.1, m.place.2));
+    for place in stored.chain(run.quarantine.iter().map(place_of)) {
+        if !known.contains(&place) {
             let text = format!("{}/{}@{}", place.0, place.1, place.2);
             faults.push(Fault::new("O2", "unknown_message", text, "the ledger has no message at this place"));
         }

@@ -9,7 +9,7 @@ use super::book::{Book, SumKey};
 use super::calendar::{day_of_text, day_text};
 use super::duty::Duty;
 use super::ledger::{Fate, Message};
-use super::messages::{Stored, grouped};
+use super::messages::grouped;
 use super::registers::Registers;
 use super::rows::{SignalRow, Text, Words};
 use super::{Counted, Fault, Run};
@@ -59,11 +59,9 @@ fn days_of(book: &Book<'_>) -> BTreeSet<i64> {
 /// The ledger's messages in the shape of stored rows, so that one set of counting rules reads both.
 fn rows_of_ledger(run: &Run) -> (Vec<SignalRow>, Words) {
     let mut words = Words::default();
-    let stored: BTreeMap<(&str, i64, i64), &Stored> =
-        run.messages.iter().map(|m| ((&*m.place.0, m.place.1, m.place.2), m)).collect();
     let mut rows = Vec::new();
     for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
-        let found = stored.get(&message.at()).map(|m| &run.rows[m.from..m.to]).unwrap_or_default();
+        let found = run.stored(message.at()).map(|m| &run.rows[m.from..m.to]).unwrap_or_default();
         rows.extend(rows_of_message(message, found, &mut words));
     }
     (rows, words)
@@ -87,7 +85,7 @@ fn rows_of_message(message: &Message, found: &[SignalRow], words: &mut Words) ->
             partition: message.partition,
             offset: message.offset,
             row: number as i64,
-            record_key: words.of(&message.record_id().unwrap_or_default()),
+            record_key: words.of(&format!("{:?}", message.record_id())),
             revision: message.revision,
             operation: words.of(operation),
             content_hash: words.of(&message.payload_sha256),
@@ -127,7 +125,8 @@ fn cells(book: &Book<'_>, duty: &Duty) -> BTreeMap<CellKey, Cell> {
             cell.reported = 1;
         }
     }
-    let series: BTreeSet<(&str, &str, &Text)> =
+    let reporters = Reporters::of(book, duty);
+    let series: BTreeSet<(&'static str, &str, &Text)> =
         book.sums.keys().map(|k| (k.unit_kind, &*k.unit_id, &k.signal)).collect();
     let days: BTreeSet<i64> = days_of(book);
     for (unit_kind, unit_id, signal) in series {
@@ -135,7 +134,7 @@ fn cells(book: &Book<'_>, duty: &Duty) -> BTreeMap<CellKey, Cell> {
         for day in &days {
             let key = SumKey { unit_kind, unit_id: unit_id.to_owned(), signal: (*signal).clone(), day: *day };
             let mut cell = Cell { count: book.sums.get(&key).map(|sum| sum.count), ..Cell::default() };
-            reporters(book, duty, (unit_kind, unit_id), feed, *day, &mut cell);
+            reporters.fill((unit_kind, unit_id), feed, *day, &mut cell);
             if cell.reported > 0 {
                 cell.count = cell.count.or(Some(0));
             }
@@ -148,23 +147,41 @@ fn cells(book: &Book<'_>, duty: &Duty) -> BTreeMap<CellKey, Cell> {
 }
 
 /// Who of a unit's facilities should report, did, reported nothing but zero, is missing.
-fn reporters(book: &Book<'_>, duty: &Duty, unit: (&str, &str), feed: &str, day: i64, cell: &mut Cell) {
-    let inside = |facility: &str| match unit.0 {
-        "facility" => facility == unit.1,
-        "county" => duty.county_of(facility) == unit.1,
-        "town" => book.registers.facilities.get(facility).is_some_and(|f| book.registers.current(&f.area) == unit.1),
-        _ => unit.1.get(..4).is_some_and(|head| duty.county_of(facility).starts_with(head)),
-    };
-    let none = BTreeMap::new();
-    let due = duty.on(feed, day).unwrap_or(&none);
-    let feed_text: Text = Text::from(feed);
-    for facility in duty.facilities().filter(|facility| inside(facility)) {
-        let said = book.reports.get(&(Text::from(facility), feed_text.clone(), day));
-        let expected = due.contains_key(facility);
-        cell.expected += i64::from(expected);
-        cell.reported += i64::from(said.is_some());
-        cell.zero += i64::from(said.is_some_and(|messages| messages.values().all(|zero| *zero)));
-        cell.missing += i64::from(expected && said.is_none());
+struct Reporters<'a> {
+    duty: &'a Duty,
+    /// Unit → its facilities.
+    inside: BTreeMap<(&'static str, String), Vec<&'a str>>,
+    /// Facility, feed, day → reported nothing but zero.
+    said: BTreeMap<(&'a str, &'a str, i64), bool>,
+}
+
+impl<'a> Reporters<'a> {
+    fn of(book: &'a Book<'_>, duty: &'a Duty) -> Self {
+        let mut inside: BTreeMap<(&'static str, String), Vec<&str>> = BTreeMap::new();
+        for facility in duty.facilities() {
+            let county = duty.county_of(facility);
+            let town = book.registers.facilities.get(facility).map_or(county, |f| book.registers.current(&f.area));
+            let prefecture = book.registers.prefecture_of(county);
+            let units = [("facility", facility), ("town", town), ("county", county), ("prefecture", &*prefecture)];
+            for (unit_kind, unit_id) in units {
+                inside.entry((unit_kind, unit_id.to_owned())).or_default().push(facility);
+            }
+        }
+        let zero = |messages: &BTreeMap<usize, bool>| messages.values().all(|zero| *zero);
+        let said = book.reports.iter().map(|((facility, feed, day), m)| ((&**facility, &**feed, *day), zero(m)));
+        Self { duty, inside, said: said.collect() }
+    }
+
+    fn fill(&self, (unit_kind, unit_id): (&'static str, &str), feed: &str, day: i64, cell: &mut Cell) {
+        let due = self.duty.on(feed, day);
+        for facility in self.inside.get(&(unit_kind, unit_id.to_owned())).into_iter().flatten() {
+            let zero = self.said.get(&(*facility, feed, day));
+            let expected = due.is_some_and(|due| due.contains_key(*facility));
+            cell.expected += i64::from(expected);
+            cell.reported += i64::from(zero.is_some());
+            cell.zero += i64::from(zero == Some(&true));
+            cell.missing += i64::from(expected && zero.is_none());
+        }
     }
 }
 

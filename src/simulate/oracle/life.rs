@@ -236,3 +236,69 @@ pub fn series_text(series: &Series) -> String {
 pub fn identity_text(series: &Series, opening: i64, number: usize) -> String {
     format!("{} from {} #{number}", series_text(series), day_text(opening))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::calendar::instant;
+    use super::*;
+
+    fn window(end: i64) -> Finding {
+        Finding {
+            rule: "r",
+            unit_kind: "class".into(),
+            unit_id: "S/1".into(),
+            area_code: "990101".into(),
+            signal: "s".into(),
+            start: end,
+            end,
+            observed: 3.0,
+            expected: None,
+            threshold: 3.0,
+            statistic: None,
+            channels: None,
+            severity: Some("yellow"),
+        }
+    }
+
+    /// States of all alerts after ticks on given days with windows ending on given days; gap one day.
+    fn after(ticks: &[(i64, &[i64])]) -> Vec<(i64, i64, &'static str)> {
+        let registers = Registers::as_of(&[], 0).unwrap();
+        let mut lives = Lives::default();
+        for (minute, (day, ends)) in (600..).zip(ticks) {
+            lives.tick(instant(*day, minute), ends.iter().map(|end| window(*end)).collect(), &registers);
+        }
+        lives.all().map(|alert| (alert.opening, alert.onset, alert.state)).collect()
+    }
+
+    #[test]
+    fn an_alert_ends_when_the_gap_has_passed_and_stays_ended_beyond_the_horizon() {
+        assert_eq!(after(&[(10, &[10]), (11, &[10])]), [(10, 10, "open")]);
+        assert_eq!(after(&[(10, &[10]), (12, &[10])]), [(10, 10, "ended")]);
+        assert_eq!(after(&[(10, &[10]), (12, &[10]), (41, &[])]), [(10, 10, "ended")]);
+    }
+
+    #[test]
+    fn a_late_row_moves_the_onset_and_keeps_the_alert() {
+        assert_eq!(after(&[(10, &[10]), (10, &[9, 10])]), [(10, 9, "open")]);
+    }
+
+    #[test]
+    fn a_bridge_merges_the_younger_into_the_older() {
+        let merged = after(&[(10, &[10]), (12, &[10, 12]), (12, &[10, 11, 12])]);
+        assert_eq!(merged, [(10, 10, "open"), (12, 12, "withdrawn")]);
+    }
+
+    #[test]
+    fn a_split_leaves_the_alert_with_the_day_it_opened_on() {
+        let split = after(&[(10, &[10]), (12, &[10, 11, 12]), (12, &[10, 12])]);
+        assert_eq!(split, [(10, 10, "ended"), (12, 12, "open")]);
+        let without_its_day = after(&[(11, &[11]), (12, &[10, 11, 12]), (12, &[10, 12])]);
+        assert_eq!(without_its_day, [(11, 10, "ended"), (12, 12, "open")]);
+    }
+
+    #[test]
+    fn what_was_withdrawn_opens_again_under_its_own_name() {
+        assert_eq!(after(&[(10, &[10]), (10, &[])]), [(10, 10, "withdrawn")]);
+        assert_eq!(after(&[(10, &[10]), (10, &[]), (11, &[10])]), [(10, 10, "open")]);
+    }
+}

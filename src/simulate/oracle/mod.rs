@@ -116,6 +116,20 @@ struct Run {
     reference: Vec<rows::ReferenceRow>,
 }
 
+impl Run {
+    /// The message stored for a place; messages are in the order of their places.
+    fn stored(&self, at: (&str, i64, i64)) -> Option<&messages::Stored> {
+        let place = |m: &messages::Stored| (&*m.place.0, m.place.1, m.place.2).cmp(&at);
+        self.messages.binary_search_by(place).ok().map(|index| &self.messages[index])
+    }
+
+    /// The message quarantined at a place; rows are in the order of their places.
+    fn quarantined(&self, at: (&str, i64, i64)) -> Option<&rows::QuarantineRow> {
+        let place = |row: &rows::QuarantineRow| (&*row.topic, row.partition, row.offset).cmp(&at);
+        self.quarantine.binary_search_by(place).ok().map(|index| &self.quarantine[index])
+    }
+}
+
 /// Judges a run. An error says that there is nothing to judge; what is readable but wrong is a fault.
 pub fn judge(input: &Input) -> Result<Verdict, String> {
     let ledger = ledger::read(&input.ledger)?;

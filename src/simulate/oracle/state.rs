@@ -5,33 +5,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::{day_of_text, day_text};
-use super::ledger::{Fate, Message, TrueRow};
+use super::ledger::{Fate, Message, RecordId, TrueRow};
 use super::messages::{Stored, winners};
 use super::rows::{SignalRow, Text};
 use super::{Counted, Fault, Run, tally};
 
 /// Compares every stored message and every record with the ledger.
 pub(super) fn compare(run: &Run, counted: &mut Counted) -> Vec<Fault> {
-    let stored: BTreeMap<(&str, i64, i64), &Stored> =
-        run.messages.iter().map(|m| ((&*m.place.0, m.place.1, m.place.2), m)).collect();
     let mut faults = Vec::new();
-    let mut keys: BTreeMap<String, BTreeSet<Text>> = BTreeMap::new();
-    let mut records: BTreeMap<Text, BTreeSet<String>> = BTreeMap::new();
-    let mut best: BTreeMap<String, &Message> = BTreeMap::new();
+    let mut keys: BTreeMap<RecordId<'_>, BTreeSet<Text>> = BTreeMap::new();
+    let mut records: BTreeMap<Text, BTreeSet<RecordId<'_>>> = BTreeMap::new();
+    let mut best: BTreeMap<RecordId<'_>, &Message> = BTreeMap::new();
     for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
         let Some(record) = message.record_id() else { continue };
-        let leader = best.entry(record.clone()).or_insert(message);
+        let leader = best.entry(record).or_insert(message);
         if rank(message) > rank(leader) {
             *leader = message;
         }
-        let Some(found) = stored.get(&message.at()) else { continue };
-        keys.entry(record.clone()).or_default().insert(found.record_key.clone());
+        let Some(found) = run.stored(message.at()) else { continue };
+        keys.entry(record).or_default().insert(found.record_key.clone());
         records.entry(found.record_key.clone()).or_default().insert(record);
         faults.extend(statement(message, found));
         faults.extend(content(message, &run.rows[found.from..found.to]));
     }
     for (record, keys) in keys.iter().filter(|(_, keys)| keys.len() > 1) {
-        faults.push(Fault::new("O3", "record_split", &**record, format!("stored under {} keys", keys.len())));
+        faults.push(Fault::new("O3", "record_split", words_of(record), format!("stored under {} keys", keys.len())));
     }
     for (key, records) in records.iter().filter(|(_, records)| records.len() > 1) {
         faults.push(Fault::new("O3", "records_merged", &**key, format!("holds records {records:?}")));
@@ -41,13 +39,17 @@ pub(super) fn compare(run: &Run, counted: &mut Counted) -> Vec<Fault> {
     faults
 }
 
+fn words_of((feed, kind, record): &RecordId<'_>) -> String {
+    format!("{feed}/{kind} {record}")
+}
+
 fn rank(message: &Message) -> (i64, i64, &str, i64, i64) {
     (message.revision, message.reported_at.0, &message.topic, message.partition, message.offset)
 }
 
 fn leaders(
-    best: &BTreeMap<String, &Message>,
-    keys: &BTreeMap<String, BTreeSet<Text>>,
+    best: &BTreeMap<RecordId<'_>, &Message>,
+    keys: &BTreeMap<RecordId<'_>, BTreeSet<Text>>,
     winners: &BTreeMap<Text, &Stored>,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -56,7 +58,8 @@ fn leaders(
         let Some(winner) = key.and_then(|key| winners.get(key)) else { continue };
         if (&*winner.place.0, winner.place.1, winner.place.2) != message.at() {
             let detail = format!(
-                "record {record}: {} revision {} wins, must be revision {}",
+                "record {}: {} revision {} wins, must be revision {}",
+                words_of(record),
                 winner.place_text(),
                 winner.revision,
                 message.revision

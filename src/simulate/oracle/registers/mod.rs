@@ -162,6 +162,12 @@ impl Registers {
         code.get(..6).unwrap_or(code).to_owned()
     }
 
+    /// The prefecture of a county; an unknown code is cut to four digits.
+    pub fn prefecture_of(&self, county: &str) -> String {
+        let parent = self.parents.get(county).map(|(_, parent)| parent.clone());
+        parent.unwrap_or_else(|| format!("{}00", county.get(..4).unwrap_or(county)))
+    }
+
     /// Whether a calendar has the day open: the last row that matches decides, no row means open.
     fn is_open(&self, calendar: &str, day: i64) -> bool {
         let digit = weekday(day).to_string();

@@ -108,7 +108,7 @@ fn read_signals(file: usize, rows: &Rows<'_>, words: &mut Words, out: &mut Vec<S
     Ok(())
 }
 
-/// All live rows of `quarantine`.
+/// All live rows of `quarantine`, in the order of their places.
 pub fn quarantine(table: &Table, words: &mut Words) -> Result<Vec<QuarantineRow>, String> {
     let mut out = Vec::new();
     each_file(table, |_, _, rows| {
@@ -129,6 +129,7 @@ pub fn quarantine(table: &Table, words: &mut Words) -> Result<Vec<QuarantineRow>
         }
         Ok(())
     })?;
+    out.sort_by(|a, b| (&a.topic, a.partition, a.offset).cmp(&(&b.topic, b.partition, b.offset)));
     Ok(out)
 }
 

@@ -180,3 +180,57 @@ pub fn neighbours_rising(view: &View<'_>) -> Result<Vec<Finding>, String> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { threshold: 3.0, count_min: 3.0, sd_min: 0.5, baseline_min: 7.0 };
+
+    fn days(counts: &[i64]) -> Vec<Day> {
+        (0..).zip(counts).map(|(day, count)| Day { day, count: Some(*count) }).collect()
+    }
+
+    fn scores(counts: &[i64]) -> Vec<f64> {
+        let days = days(counts);
+        (0..days.len()).filter_map(|place| c2_at(&days, place, &LIMITS)).map(|scored| scored.c2).collect()
+    }
+
+    #[test]
+    fn c2_of_the_fever_clinic_example_is_8_653() {
+        let days = days(&[18, 22, 20, 19, 24, 21, 17, 20, 23, 41]);
+        let scored = c2_at(&days, 9, &LIMITS).unwrap();
+        assert!((scored.c2 - 8.653).abs() < 0.0005 && (scored.mean - 20.143).abs() < 0.0005, "{scored:?}");
+    }
+
+    #[test]
+    fn a_slow_ramp_never_passes_c2_but_adds_up() {
+        let ramp = scores(&[18, 22, 20, 19, 24, 21, 17, 20, 23, 24, 25, 26]);
+        let expected = [1.600, 2.054, 2.290];
+        assert!(ramp.iter().zip(expected).all(|(c2, told)| (c2 - told).abs() < 0.0005), "{ramp:?}");
+        let c3: f64 = ramp.iter().map(|c2| (c2 - 1.0).max(0.0)).sum();
+        assert!((c3 - 2.945).abs() < 0.001, "{c3}");
+    }
+
+    #[test]
+    fn the_three_channels_of_the_corroboration_example() {
+        let pharmacy = scores(&[310, 295, 322, 301, 288, 335, 340, 305, 298, 402]);
+        let school = scores(&[14, 16, 13, 15, 17, 14, 16, 15, 16, 20]);
+        let clinic = scores(&[20, 22, 19, 21, 23, 20, 22, 21, 22, 27]);
+        for (found, told) in [(pharmacy, 4.45), (school, 3.536), (clinic, 4.243)] {
+            assert!((found[0] - told).abs() < 0.005, "{found:?} {told}");
+        }
+    }
+
+    #[test]
+    fn thirty_days_of_zeros_then_three_is_six_standard_deviations() {
+        assert_eq!(scores(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 3]), [6.0]);
+    }
+
+    #[test]
+    fn a_missing_day_is_not_a_zero() {
+        let mut silent = days(&[18, 22, 20, 19, 24, 21, 17, 20, 23, 41]);
+        silent[3].count = None;
+        assert!(c2_at(&silent, 9, &LIMITS).is_none());
+    }
+}

@@ -182,3 +182,30 @@ fn median(mut values: Vec<f64>) -> f64 {
         (Some(above), _) => (values.get(half.saturating_sub(1)).copied().unwrap_or(*above) + above) / 2.0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(count: i64, persons: &[&str], is_total: bool) -> Count {
+        let persons = persons.iter().map(|person| Text::from(*person)).collect();
+        Count { count, denominator: None, persons, is_total }
+    }
+
+    #[test]
+    fn a_child_ill_for_three_days_is_one_child() {
+        let named = [day(2, &["a", "b"], false), day(1, &["b"], false), day(2, &["c", "d"], false)];
+        assert_eq!(different_pupils(named.iter()), 4);
+        let new_cases = [day(2, &[], false), day(1, &[], false), day(2, &[], false)];
+        assert_eq!(different_pupils(new_cases.iter()), 5);
+        let totals = [day(2, &[], true), day(3, &[], true), day(3, &[], true)];
+        assert_eq!(different_pupils(totals.iter()), 3);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_the_middle_two() {
+        assert_eq!(median(vec![0.04, 0.01, 0.02, 0.03]), 0.025);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(Vec::new()), 0.0);
+    }
+}
