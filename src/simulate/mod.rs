@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The invented city and its ledger of truth.
 //!
 //! `Simulation` writes, from a seed, what a city would send, and before that what must become of it: every message's
@@ -242,3 +243,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests;
 #[cfg(test)]
 mod outbreak_tests;
+=======
+//! The invented city, its ledger of truth, and the oracle that judges a run by it.
+
+pub mod oracle;
+>>>>>>> oracle
