@@ -206,11 +206,7 @@ fn unknown_name(name: &str) -> Box<Problem> {
 
 /// A failure of librdkafka, told to a person.
 pub fn trouble(code: Code, at: impl Into<String>, error: &KafkaError) -> Box<Problem> {
-    let found = match error.rdkafka_error_code() {
-        Some(code) => format!("{error} ({code:?})"),
-        None => error.to_string(),
-    };
-    Problem::new(code, at, found)
+    Problem::new(code, at, error.to_string())
 }
 
 /// The names of our topics: the prefix is the deployment's, the rest is a public contract.

@@ -137,7 +137,7 @@ async fn a_zombie_with_the_same_id_is_fenced_and_never_seen() {
     publish(&mut heir, &settings, &all[..20]).await;
     let pending = Pending { alerts: &all, dead_letters: &[] };
     let stale = Progress { alerts: Some(AlertMark::of(&all[9])), dead_letters: None };
-    let batch = batch_after(&settings.topics(), pending, &stale, 500).unwrap();
+    let batch = batch_after(&settings.topics(), &pending.ordered(), &stale, 500).unwrap();
     let published = zombie.publish(&batch.messages, &batch.progress).await;
     assert!(matches!(published, Published::Fenced(_)), "{published:?}");
     publish(&mut heir, &settings, &all).await;
