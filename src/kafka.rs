@@ -12,6 +12,9 @@ use rdkafka::error::KafkaError;
 
 use crate::problem::{Code, Problem, Result, codes};
 
+pub mod seat;
+pub mod setup;
+
 /// What librdkafka may keep of messages not yet polled, over all partitions; its own 64 MB is filled by any backlog.
 const PREFETCH_KBYTES: u32 = 24 * 1_024;
 /// Messages that librdkafka keeps ready a partition; its own 100,000 means hundreds of megabytes after a night's pause.
@@ -98,6 +101,15 @@ impl KafkaSettings {
         if let Some(instance) = &self.group_instance_id {
             config.set("group.instance.id", instance);
         }
+        Ok(config)
+    }
+
+    /// A candidate for a seat: holding the control topic's partition is all it does in its group.
+    pub fn candidate(&self, role: &str) -> Result<ClientConfig> {
+        let mut config = self.member()?;
+        // A name of its own would keep the seat for a process that has gone, until its session ends.
+        config.remove("group.instance.id");
+        config.set("group.id", format!("{}-{role}", self.group_id)).set("auto.offset.reset", "latest");
         Ok(config)
     }
 
@@ -251,6 +263,11 @@ impl Topics {
     /// What every dead-letter topic's name begins with.
     pub fn dead_letter_stem(&self) -> String {
         format!("{}.deadletter.", self.prefix)
+    }
+
+    /// Whose partition 0 is held publishes; no messages, one partition.
+    pub fn control(&self) -> String {
+        format!("{}.control.v1", self.prefix)
     }
 
     /// How far the publisher has come; compacted, one partition.

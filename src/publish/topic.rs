@@ -13,11 +13,11 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
 use crate::publish::outbox::{Outbox, Progress, Published};
-use crate::publish::setup::Setup;
 use crate::publish::visible::Visible;
 
 /// Waiting longer than the transaction lives would wait for an outcome that the broker has decided.
