@@ -4,5 +4,6 @@ pub mod message;
 pub mod source;
 pub mod memory;
 pub mod starts;
-pub mod reading;
+mod reading;
+mod poller;
 pub mod kafka;
