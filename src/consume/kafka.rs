@@ -15,14 +15,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
-use crate::consume::reading::{Arrived, Member, Reading, Seen};
+use crate::consume::poller::{Member, Poller, Shared};
+use crate::consume::reading::{Arrived, Reading};
 use crate::consume::source::{Cut, Epoch, EpochLimit, Polled, Source, Starts, advance, size};
 use crate::kafka::{KafkaSettings, trouble};
 use crate::problem::{Problem, Result, codes};
@@ -31,18 +28,6 @@ use crate::problem::{Problem, Result, codes};
 const QUEUE_MESSAGES: usize = 8_192;
 /// Bytes in that queue: messages of 100 kB must not become 800 MB.
 const QUEUE_BYTES: usize = 16 << 20;
-/// How long one poll waits: the latency of a stop, a restart and a resume, not of a message.
-const POLL: Duration = Duration::from_millis(20);
-
-/// What the polling thread and the source share.
-struct Shared {
-    reading: Arc<Reading>,
-    stop: AtomicBool,
-    restart: AtomicBool,
-    queued_bytes: AtomicUsize,
-    queue_bytes_max: usize,
-}
-
 /// Reads the feeds' topics as one member of the group.
 pub struct KafkaSource {
     queue: mpsc::Receiver<Arrived>,
@@ -173,6 +158,7 @@ impl Drop for KafkaSource {
         }
     }
 }
+<<<<<<< HEAD
 
 /// The polling thread's own things.
 struct Poller {
@@ -313,3 +299,5 @@ fn list(partitions: &[(String, i32)]) -> TopicPartitionList {
     }
     list
 }
+=======
+>>>>>>> publish

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::consume::message::Message;
 use crate::consume::source::{Partition, Ranges, Start, Starts};
@@ -279,6 +279,7 @@ fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else { return Vec::new() };
     headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
 }
+<<<<<<< HEAD
 
 /// The consumer's context: Kafka calls it from within `poll`.
 pub(super) struct Member(pub Arc<Reading>);
@@ -309,3 +310,5 @@ impl ConsumerContext for Member {
         }
     }
 }
+=======
+>>>>>>> publish
