@@ -122,7 +122,7 @@ impl Poller {
         });
         match assigned {
             Ok(()) => self.pause(&self.shared.reading.held()),
-            Err(error) => self.shared.reading.say(trouble(codes::KAFKA_READ, "restart", &error)),
+            Err(error) => self.shared.reading.say(trouble(codes::kafka::KAFKA_READ, "restart", &error)),
         }
     }
 
@@ -139,12 +139,12 @@ impl Poller {
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => reading.say_once(trouble(codes::TOPIC_MISSING, "the feeds' topics", error)),
+            ) => reading.say_once(trouble(codes::kafka::TOPIC_MISSING, "the feeds' topics", error)),
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                reading.say(trouble(codes::KAFKA_READ, "the consumer", error));
+                reading.say(trouble(codes::kafka::KAFKA_READ, "the consumer", error));
                 return false;
             }
-            _ => reading.say_once(trouble(codes::KAFKA_UNREACHABLE, "the consumer", error)),
+            _ => reading.say_once(trouble(codes::kafka::KAFKA_UNREACHABLE, "the consumer", error)),
         }
         true
     }
@@ -183,7 +183,7 @@ impl ConsumerContext for Member {
             Rebalance::Assign(partitions) => self.0.assign(consumer, partitions),
             Rebalance::Revoke(partitions) if partitions.count() > 0 => self.0.take_all(),
             Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => self.0.say(trouble(codes::KAFKA_READ, "rebalance", error)),
+            Rebalance::Error(error) => self.0.say(trouble(codes::kafka::KAFKA_READ, "rebalance", error)),
         }
     }
 
@@ -197,7 +197,7 @@ impl ConsumerContext for Member {
             partitions.add_partition(&topic, partition);
         }
         if let Err(error) = consumer.pause(&partitions) {
-            self.0.say(trouble(codes::KAFKA_READ, "partitions that wait", &error));
+            self.0.say(trouble(codes::kafka::KAFKA_READ, "partitions that wait", &error));
         }
     }
 }

@@ -279,36 +279,3 @@ fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else { return Vec::new() };
     headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
 }
-<<<<<<< HEAD
-
-/// The consumer's context: Kafka calls it from within `poll`.
-pub(super) struct Member(pub Arc<Reading>);
-
-impl ClientContext for Member {}
-
-impl ConsumerContext for Member {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(partitions) => self.0.assign(consumer, partitions),
-            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.0.take_all(),
-            Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => self.0.say(trouble(codes::kafka::KAFKA_READ, "rebalance", error)),
-        }
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let held = self.0.held();
-        if !matches!(rebalance, Rebalance::Assign(_)) || held.is_empty() {
-            return;
-        }
-        let mut partitions = TopicPartitionList::new();
-        for (topic, partition) in held {
-            partitions.add_partition(&topic, partition);
-        }
-        if let Err(error) = consumer.pause(&partitions) {
-            self.0.say(trouble(codes::kafka::KAFKA_READ, "partitions that wait", &error));
-        }
-    }
-}
-=======
->>>>>>> publish

@@ -39,8 +39,10 @@ impl Seat {
         let consumer: BaseConsumer<Candidate> = settings
             .candidate(role)?
             .create_with_context(Candidate { term: sender, terms: AtomicU64::new(0) })
-            .map_err(|error| trouble(codes::KAFKA_SETTING, at.clone(), &error))?;
-        consumer.subscribe(&[&control]).map_err(|error| trouble(codes::KAFKA_UNREACHABLE, at.clone(), &error))?;
+            .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at.clone(), &error))?;
+        consumer
+            .subscribe(&[&control])
+            .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at.clone(), &error))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -53,7 +55,7 @@ impl Seat {
                     }
                 }
             })
-            .map_err(|error| Problem::new(codes::KAFKA_READ, at, error.to_string()))?;
+            .map_err(|error| Problem::new(codes::kafka::KAFKA_READ, at, error.to_string()))?;
         Ok(Self { term, stop, thread: Some(thread) })
     }
 
@@ -65,7 +67,7 @@ impl Seat {
     /// Waits for a term later than `last`: after a fence the old one must not be served on.
     pub async fn taken(&mut self, last: Option<Term>) -> Result<Term> {
         let held = self.term.wait_for(|term| *term > last).await.map(|term| *term);
-        let ended = || Problem::new(codes::KAFKA_READ, "the control topic", "its thread has ended");
+        let ended = || Problem::new(codes::kafka::KAFKA_READ, "the control topic", "its thread has ended");
         held.ok().flatten().ok_or_else(ended)
     }
 }

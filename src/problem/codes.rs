@@ -34,5 +34,7 @@ pub const ALL: &[Code] = &[IO];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL].into_iter().flatten()
+    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
+        .into_iter()
+        .flatten()
 }

@@ -61,20 +61,8 @@ impl KafkaOutbox {
         let producer = blocking(move || connect(&for_settings, &for_id)).await??;
         self.setup.ensure([topics.changed(), topics.current(), topics.progress()]).await?;
         blocking(move || {
-<<<<<<< HEAD
-            let at = format!("kafka {}, transactional id {id}", settings.bootstrap_servers);
-            let producer: BaseProducer<Deliveries> = settings
-                .publisher(&id)?
-                .create_with_context(Deliveries::default())
-                .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at.clone(), &error))?;
-            // Fences whoever had the id, and ends what it left open: only then is what we read the whole truth.
-            producer
-                .init_transactions(TRANSACTION_WAIT)
-                .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at, &error))?;
-=======
             // Fences whoever had the id, and ends what it left open: only then is what we read the whole truth.
             producer.init_transactions(TRANSACTION_WAIT).map_err(|error| unreachable(&settings, &producer, &error))?;
->>>>>>> publish
             let progress = Visible::open(&settings)?.progress(&topics, &id)?;
             Ok(Lane { producer, progress })
         })
@@ -84,10 +72,10 @@ impl KafkaOutbox {
 
 /// A producer that has reached a broker: whoever is refused hears why here, not from a timeout later.
 fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProducer<Deliveries>> {
-    let producer: BaseProducer<Deliveries> = settings
-        .publisher(transactional_id)?
-        .create_with_context(Deliveries::default())
-        .map_err(|error| trouble(codes::KAFKA_SETTING, format!("kafka {}", settings.bootstrap_servers), &error))?;
+    let producer: BaseProducer<Deliveries> =
+        settings.publisher(transactional_id)?.create_with_context(Deliveries::default()).map_err(|error| {
+            trouble(codes::kafka::KAFKA_SETTING, format!("kafka {}", settings.bootstrap_servers), &error)
+        })?;
     match producer.client().fetch_metadata(None, CONNECT_WAIT) {
         Ok(_) => Ok(producer),
         Err(error) => Err(unreachable(settings, &producer, &error)),
@@ -97,7 +85,7 @@ fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProdu
 /// With the broker's own words, where it said some: librdkafka's error is only that time ran out.
 fn unreachable(settings: &KafkaSettings, producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Box<Problem> {
     producer.poll(SERVE);
-    let mut problem = trouble(codes::KAFKA_UNREACHABLE, format!("kafka {}", settings.bootstrap_servers), error);
+    let mut problem = trouble(codes::kafka::KAFKA_UNREACHABLE, format!("kafka {}", settings.bootstrap_servers), error);
     if let Some(words) = producer.context().last_words() {
         problem.found = format!("{}: {words}", problem.found);
     }

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The invented city and its ledger of truth.
 //!
 //! `Simulation` writes, from a seed, what a city would send, and before that what must become of it: every message's
@@ -35,6 +34,7 @@ pub mod sending;
 pub mod registers;
 pub mod stats;
 pub mod folder;
+pub mod oracle;
 
 pub use folder::write_folder;
 
@@ -243,8 +243,3 @@ fn hex(bytes: &[u8]) -> String {
 mod tests;
 #[cfg(test)]
 mod outbreak_tests;
-=======
-//! The invented city, its ledger of truth, and the oracle that judges a run by it.
-
-pub mod oracle;
->>>>>>> oracle
