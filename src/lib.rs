@@ -19,3 +19,6 @@ pub mod delta;
 pub mod detect;
 pub mod publish;
 pub mod simulate;
+pub mod pipeline;
+pub mod demo;
+pub mod cli;

@@ -30,7 +30,15 @@ pub const IO: Code = Code {
     help: "check that the path exists and that this user may read and write it",
 };
 
-pub const ALL: &[Code] = &[IO];
+pub const ARGUMENT: Code = Code {
+    id: "QS-C002",
+    reason: "argument",
+    en: "an argument is not understood",
+    zh: "命令行参数无法识别",
+    help: "`qianshao help` lists verbs and options",
+};
+
+pub const ALL: &[Code] = &[IO, ARGUMENT];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
