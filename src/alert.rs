@@ -256,12 +256,7 @@ mod tests {
     use super::*;
 
     fn series() -> Series {
-        Series {
-            unit_kind: "class".into(),
-            unit_id: "S1/3-2".into(),
-            area_code: "990101".into(),
-            signal: "gi".into(),
-        }
+        Series { unit_kind: "class".into(), unit_id: "S1/3-2".into(), area_code: "990101".into(), signal: "gi".into() }
     }
 
     #[test]

@@ -12,6 +12,12 @@ use rdkafka::error::KafkaError;
 
 use crate::problem::{Code, Problem, Result, codes};
 
+pub use topics::Topics;
+
+pub mod seat;
+pub mod setup;
+pub mod topics;
+
 /// What librdkafka may keep of messages not yet polled, over all partitions; its own 64 MB is filled by any backlog.
 const PREFETCH_KBYTES: u32 = 24 * 1_024;
 /// Messages that librdkafka keeps ready a partition; its own 100,000 means hundreds of megabytes after a night's pause.
@@ -98,6 +104,15 @@ impl KafkaSettings {
         if let Some(instance) = &self.group_instance_id {
             config.set("group.instance.id", instance);
         }
+        Ok(config)
+    }
+
+    /// A candidate for a seat: holding the control topic's partition is all it does in its group.
+    pub fn candidate(&self, role: &str) -> Result<ClientConfig> {
+        let mut config = self.member()?;
+        // A name of its own would keep the seat for a process that has gone, until its session ends.
+        config.remove("group.instance.id");
+        config.set("group.id", format!("{}-{role}", self.group_id)).set("auto.offset.reset", "latest");
         Ok(config)
     }
 
@@ -206,75 +221,12 @@ fn unknown_name(name: &str) -> Box<Problem> {
 
 /// A failure of librdkafka, told to a person.
 pub fn trouble(code: Code, at: impl Into<String>, error: &KafkaError) -> Box<Problem> {
-    let found = match error.rdkafka_error_code() {
-        Some(code) => format!("{error} ({code:?})"),
-        None => error.to_string(),
-    };
-    Problem::new(code, at, found)
-}
-
-/// The names of our topics: the prefix is the deployment's, the rest is a public contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topics {
-    pub prefix: String,
-}
-
-impl Topics {
-    /// Where a feed's reports arrive.
-    pub fn feed(&self, feed: &str) -> String {
-        format!("{}.feed.{feed}.v1", self.prefix)
-    }
-
-    /// Every revision of every alert, county grain.
-    pub fn changed(&self) -> String {
-        format!("{}.alert.changed.v1", self.prefix)
-    }
-
-    /// The newest revision of every alert, county grain; compacted.
-    pub fn current(&self) -> String {
-        format!("{}.alert.current.v1", self.prefix)
-    }
-
-    /// Every revision, whole, for the people of one prefecture: the first four digits of the area.
-    pub fn restricted(&self, area_code: &str) -> String {
-        // Without a usable area nobody but the administrator may see it: no prefecture is 0000.
-        let prefecture = area_code.get(..4).filter(|four| four.bytes().all(|b| b.is_ascii_digit())).unwrap_or("0000");
-        format!("{}.alert.restricted.{prefecture}.v1", self.prefix)
-    }
-
-    /// What every restricted topic's name begins with.
-    pub fn restricted_stem(&self) -> String {
-        format!("{}.alert.restricted.", self.prefix)
-    }
-
-    /// Messages of a feed that cannot be used: why and where, never what they said.
-    pub fn dead_letter(&self, feed: &str) -> String {
-        format!("{}.deadletter.{feed}.v1", self.prefix)
-    }
-
-    /// What every dead-letter topic's name begins with.
-    pub fn dead_letter_stem(&self) -> String {
-        format!("{}.deadletter.", self.prefix)
-    }
-
-    /// How far the publisher has come; compacted, one partition.
-    pub fn progress(&self) -> String {
-        format!("{}.progress.v1", self.prefix)
-    }
+    Problem::new(code, at, error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_restricted_topic_is_named_by_the_prefecture_and_never_by_something_else() {
-        let topics = Topics { prefix: "qianshao".to_owned() };
-        assert_eq!(topics.restricted("990103"), "qianshao.alert.restricted.9901.v1");
-        assert_eq!(topics.restricted("99010"), "qianshao.alert.restricted.9901.v1");
-        assert_eq!(topics.restricted("北京"), "qianshao.alert.restricted.0000.v1");
-        assert_eq!(topics.restricted("x/../y"), "qianshao.alert.restricted.0000.v1");
-    }
 
     #[test]
     fn a_setting_off_the_list_is_refused_with_the_nearest_name() {

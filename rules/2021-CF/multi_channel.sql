@@ -10,9 +10,9 @@
 -- audience: county_cdc, prefecture_cdc
 -- cites: 多渠道监测预警; weights in tenths from the evidence per channel, ours
 -- gap_days: 2
--- history_days: 30
+-- history_days: 3
 -- needs: fever_clinic_c2, fever_clinic_c3, pharmacy_c2, school_c2
--- sabotage: multi_channel.weight_tenths tighter=23 looser=10
+-- sabotage: multi_channel.days tighter=2 looser=4
 WITH names AS (
   SELECT signal, min(syndrome) AS syndrome, min(channel) AS channel, max(weight_tenths) AS weight_tenths
   FROM signal_names

@@ -9,19 +9,31 @@
 -- verify_hours: 24
 -- audience: county_cdc
 -- cites: 零报告制度: 无病例也要报告, 未报不等于零
--- gap_days: 3
+-- gap_days: 1
 -- history_days: 30
 -- sabotage: missing_report.yellow_days tighter=3 looser=1
--- gap_days bridges a weekend on which a school has nothing to report.
 WITH numbered AS (
   SELECT facility_id, feed, report_date, state, area_code, missing_run,
-    row_number() OVER (PARTITION BY facility_id, feed ORDER BY report_date) AS place
+    row_number() OVER (PARTITION BY facility_id, feed ORDER BY report_date) AS place,
+    lag(report_date) OVER (PARTITION BY facility_id, feed ORDER BY report_date) AS date_before
   FROM expected_reports
 ),
 missing AS (
   SELECT *, min(report_date) OVER (PARTITION BY facility_id, feed, place - missing_run) AS first_date
   FROM numbered
   WHERE state = 'missing'
+),
+-- Silence goes on over the days between two missing reports on which nothing was owed (a weekend, a holiday).
+between_reports AS (
+  SELECT facility_id, feed, area_code, first_date, missing_run - 1 AS days_missing,
+    CAST(unnest(generate_series(date_before + 1, report_date - 1, INTERVAL '1 day')) AS DATE) AS silent_date
+  FROM missing
+  WHERE missing_run > 1 AND report_date - date_before > 1
+),
+silent_days AS (
+  SELECT facility_id, feed, area_code, first_date, missing_run AS days_missing, report_date AS silent_date FROM missing
+  UNION ALL
+  SELECT facility_id, feed, area_code, first_date, days_missing, silent_date FROM between_reports
 )
 SELECT
   'facility' AS unit_kind,
@@ -31,13 +43,13 @@ SELECT
   feed || '_report' AS signal,
   CAST(NULL AS VARCHAR) AS syndrome,
   first_date AS window_start,
-  report_date AS window_end,
-  missing_run AS observed,
+  silent_date AS window_end,
+  days_missing AS observed,
   param('missing_report.blue_days') AS threshold,
   CASE
-    WHEN missing_run >= param('missing_report.orange_days') THEN 'orange'
-    WHEN missing_run >= param('missing_report.yellow_days') THEN 'yellow'
+    WHEN days_missing >= param('missing_report.orange_days') THEN 'orange'
+    WHEN days_missing >= param('missing_report.yellow_days') THEN 'yellow'
     ELSE 'blue'
   END AS severity
-FROM missing
-WHERE missing_run >= param('missing_report.blue_days')
+FROM silent_days
+WHERE days_missing >= param('missing_report.blue_days')

@@ -9,30 +9,42 @@ use regex::Regex;
 use crate::problem::codes::folder;
 use crate::problem::{Code, Problem, Result};
 
-use super::document::Node;
+use super::document::{Keywords, Node};
 use super::plan::{Field, IdentifierRule, IntegerRule, NumberRule, ObjectRule, Scheme, Shape, TextRule};
 
 /// Containers inside one another, the message itself included; deeper data belongs into a kind of its own.
 const DEPTH_MAX: usize = 3;
 
 const PROPERTY_KEYWORDS: &[&str] = &[
-    "title", "description", "type", "properties", "required", "items", "enum", "const", "minimum", "maximum",
-    "minLength", "maxLength", "minItems", "maxItems", "pattern", "format", "additionalProperties", "examples",
-    "default", "$id", "x-zh", "x-aliases", "x-values", "x-identifier", "x-drop", "x-out-of-range", "x-area-code",
+    "title",
+    "description",
+    "type",
+    "properties",
+    "required",
+    "items",
+    "enum",
+    "const",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "pattern",
+    "format",
+    "additionalProperties",
+    "examples",
+    "default",
+    "$id",
+    "x-zh",
+    "x-aliases",
+    "x-values",
+    "x-identifier",
+    "x-drop",
+    "x-out-of-range",
+    "x-area-code",
     "x-date-of",
 ];
-
-/// The keywords of one schema object, by name.
-pub struct Keywords<'a> {
-    pub node: Node<'a>,
-    entries: Vec<(String, Node<'a>)>,
-}
-
-impl<'a> Keywords<'a> {
-    pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.entries.iter().find(|(key, _)| key == name).map(|(_, node)| *node)
-    }
-}
 
 /// Compiles a contract and collects what is wrong with it.
 #[derive(Default)]
@@ -65,7 +77,7 @@ impl Compiler {
                 None => self.note(*value, folder::KEYWORD, key.clone(), folder::KEYWORD.help),
             }
         }
-        Some(Keywords { node, entries })
+        Some(Keywords::new(node, entries))
     }
 
     /// The value of a keyword through `read`, where it stands.
@@ -166,6 +178,10 @@ impl Compiler {
         choices.extend(self.value(words, "const", Node::text));
         let pattern = self.value(words, "pattern", |node| {
             let text = node.text()?;
+            if !(text.starts_with('^') && text.ends_with('$')) {
+                let help = "begin it with ^ and end it with $, or anything may stand beside what it matches";
+                return Err(node.problem(folder::KEYWORD_VALUE, "a pattern that is open at an end").help(help));
+            }
             Regex::new(&text).map_err(|error| {
                 let help = "write a regular expression of the Rust regex crate: no look-around, no back references";
                 node.problem(folder::KEYWORD_VALUE, error.to_string()).help(help)
@@ -183,8 +199,8 @@ impl Compiler {
         if !drop && !area && choices.is_empty() && pattern.is_none() {
             self.note(words.node, folder::UNGUARDED_TEXT, "a text that anything may fill", folder::UNGUARDED_TEXT.help);
         }
-        let least = self.value(words, "minLength", size).unwrap_or(0);
-        let most = self.value(words, "maxLength", size);
+        let least = self.value(words, "minLength", Node::size).unwrap_or(0);
+        let most = self.value(words, "maxLength", Node::size);
         Some(TextRule { choices, spellings, pattern, least, most, drop, area })
     }
 
@@ -253,8 +269,8 @@ impl Compiler {
         if matches!(item, Shape::List { .. }) {
             self.note(items, folder::CONTRACT_DEPTH, "a list of lists", "name the inner list in an object");
         }
-        let least = self.value(words, "minItems", size).unwrap_or(0);
-        let most = self.value(words, "maxItems", size).unwrap_or(usize::MAX);
+        let least = self.value(words, "minItems", Node::size).unwrap_or(0);
+        let most = self.value(words, "maxItems", Node::size).unwrap_or(usize::MAX);
         Some(Shape::List { item: Box::new(item), least, most })
     }
 
@@ -280,9 +296,4 @@ impl Compiler {
             _ => Some(Shape::Object(self.object(words, depth, dropped))),
         }
     }
-}
-
-fn size(node: &Node<'_>) -> Result<usize> {
-    let number = node.integer()?;
-    usize::try_from(number).map_err(|_| node.problem(folder::KEYWORD_VALUE, "a negative size").help("write 0 or more"))
 }

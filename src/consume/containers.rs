@@ -10,8 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::problem::codes::{field as codes, message};
 
+use super::admit::{Reading, refuse};
 use super::columns::{Column, Scalar};
-use super::fields::{Reading, Value, refuse};
+use super::fields::Value;
 use super::plan::{ObjectRule, Shape};
 use super::values::holds_personal_number;
 
@@ -39,8 +40,12 @@ impl Value<'_, '_, '_> {
         let mut length = 0;
         if let Some(column) = self.column.item() {
             loop {
-                let value =
-                    Value { shape: item, column: &mut *column, reading: &mut *self.reading, on_null: Some(codes::WRONG_TYPE) };
+                let value = Value {
+                    shape: item,
+                    column: &mut *column,
+                    reading: &mut *self.reading,
+                    on_null: Some(codes::WRONG_TYPE),
+                };
                 match items.next_element_seed(value) {
                     Ok(Some(())) if length >= *lengths.end() => {
                         let found = format!("more than {} items", lengths.end());
@@ -66,8 +71,12 @@ impl Value<'_, '_, '_> {
     pub fn free_keys<'de, A: MapAccess<'de>>(self, shape: &Shape, mut entries: A) -> Result<(), A::Error> {
         if let Some((keys, values)) = self.column.entries() {
             while entries.next_key_seed(FreeKey { keys: &mut *keys, reading: &mut *self.reading })?.is_some() {
-                let value =
-                    Value { shape, column: &mut *values, reading: &mut *self.reading, on_null: Some(codes::WRONG_TYPE) };
+                let value = Value {
+                    shape,
+                    column: &mut *values,
+                    reading: &mut *self.reading,
+                    on_null: Some(codes::WRONG_TYPE),
+                };
                 if let Err(error) = entries.next_value_seed(value) {
                     let key = keys.len().checked_sub(1).and_then(|last| keys.text(last)).unwrap_or_default();
                     self.reading.path.push(key.to_owned());

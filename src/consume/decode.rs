@@ -12,13 +12,14 @@ use serde::de::DeserializeSeed;
 
 use crate::terms::Day;
 
+use super::admit::Reading;
 use super::columns::{Column, Scalar, columns_of};
 use super::containers::Root;
-use super::envelope::{Envelope, open, syntax_fault};
+use super::envelope::{Envelope, open};
 use super::feed::{Feed, Kind};
-use super::fields::Reading;
 use super::identity::{Pseudonyms, Subkey, hex, stable_hash};
 use super::message::{Fault, Message, Rejected};
+use super::payload::syntax_fault;
 use super::statement::{Clocks, Flags, Row};
 
 pub use super::statement::Stated;
@@ -117,9 +118,9 @@ impl Batch {
     ) -> Result<(), Box<Fault>> {
         let row = self.stated.len();
         let clocks = Clocks { envelope: envelope.time.or(message.timestamp), now: context.now };
-        let stated = self.read(row, &envelope.body, context).and_then(|flags| {
-            Row { kind: &self.kind, columns: &self.columns, row }.state(index, clocks, flags)
-        });
+        let stated = self
+            .read(row, &envelope.body, context)
+            .and_then(|flags| Row { kind: &self.kind, columns: &self.columns, row }.state(index, clocks, flags));
         match stated {
             Ok(mut stated) => {
                 stated.retry_of.clone_from(&envelope.retry_of);

@@ -12,7 +12,7 @@ use crate::problem::codes::folder;
 use crate::problem::{Code, Problem, Result};
 
 /// A value of the file, borrowed from its text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
     file: &'a str,
     text: &'a str,
@@ -96,12 +96,35 @@ impl<'a> Node<'a> {
         self.read("a whole number")
     }
 
+    /// A whole number that is not negative.
+    pub fn size(&self) -> Result<usize> {
+        let number = self.integer()?;
+        let refuse = || self.problem(folder::KEYWORD_VALUE, "a negative size").help("write 0 or more");
+        usize::try_from(number).map_err(|_| refuse())
+    }
+
     pub fn number(&self) -> Result<f64> {
         self.read("a number")
     }
 
     pub fn boolean(&self) -> Result<bool> {
         self.read("true or false")
+    }
+}
+
+/// The keywords of one schema object, by name.
+pub struct Keywords<'a> {
+    pub node: Node<'a>,
+    entries: Vec<(String, Node<'a>)>,
+}
+
+impl<'a> Keywords<'a> {
+    pub fn new(node: Node<'a>, entries: Vec<(String, Node<'a>)>) -> Self {
+        Self { node, entries }
+    }
+
+    pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        self.entries.iter().find(|(key, _)| key == name).map(|(_, node)| *node)
     }
 }
 

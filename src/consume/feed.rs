@@ -4,7 +4,7 @@
 //! of their names. Never: knows a feed by name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
@@ -13,6 +13,7 @@ use crate::problem::codes::{self, folder};
 use crate::problem::{Problem, Result};
 
 use super::contract::Contract;
+use super::plan::{ObjectRule, Shape};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/schemas/feeds");
 
@@ -78,8 +79,7 @@ impl Feed {
     }
 }
 
-fn knows(object: &super::plan::ObjectRule, key: &str) -> bool {
-    use super::plan::Shape;
+fn knows(object: &ObjectRule, key: &str) -> bool {
     object.find(key, 0).is_some()
         || object.fields.iter().any(|field| match &field.shape {
             Shape::Object(inner) => knows(inner, key),
@@ -130,7 +130,7 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Two kinds of a feed must be told apart by type and by key.
-fn shared_names(feed: &str, kinds: &[Arc<Kind>]) -> Vec<Problem> {
+pub fn shared_names(feed: &str, kinds: &[Arc<Kind>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, kind) in kinds.iter().enumerate() {
         for other in &kinds[index + 1..] {
@@ -187,11 +187,11 @@ pub fn files_of(dir: &Path) -> Result<Files> {
 }
 
 /// The folders in `dir`, by name; those that begin with a dot are nobody's feed.
-pub fn subfolders(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
+pub fn subfolders(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(listing(dir)?.into_iter().filter(|path| path.is_dir() && !last(path).starts_with('.')).collect())
 }
 
-fn listing(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
+fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).map_err(|error| unreadable(dir, &error))?;
     let mut paths = Vec::new();
     for entry in entries {

@@ -15,14 +15,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
-use crate::consume::reading::{Arrived, Member, Reading, Seen};
+use crate::consume::poller::{Member, Poller, Shared};
+use crate::consume::reading::{Arrived, Reading};
 use crate::consume::source::{Cut, Epoch, EpochLimit, Polled, Source, Starts, advance, size};
 use crate::kafka::{KafkaSettings, trouble};
 use crate::problem::{Problem, Result, codes};
@@ -31,18 +28,6 @@ use crate::problem::{Problem, Result, codes};
 const QUEUE_MESSAGES: usize = 8_192;
 /// Bytes in that queue: messages of 100 kB must not become 800 MB.
 const QUEUE_BYTES: usize = 16 << 20;
-/// How long one poll waits: the latency of a stop, a restart and a resume, not of a message.
-const POLL: Duration = Duration::from_millis(20);
-
-/// What the polling thread and the source share.
-struct Shared {
-    reading: Arc<Reading>,
-    stop: AtomicBool,
-    restart: AtomicBool,
-    queued_bytes: AtomicUsize,
-    queue_bytes_max: usize,
-}
-
 /// Reads the feeds' topics as one member of the group.
 pub struct KafkaSource {
     queue: mpsc::Receiver<Arrived>,
@@ -109,7 +94,11 @@ impl KafkaSource {
             }
             let at = message.position.to_string();
             if !cut.add(from, message) {
-                return Err(Problem::new(codes::kafka::KAFKA_READ, at, format!("it was read at {from}, which does not join")));
+                return Err(Problem::new(
+                    codes::kafka::KAFKA_READ,
+                    at,
+                    format!("it was read at {from}, which does not join"),
+                ));
             }
         }
         Ok(Some(cut))
@@ -168,144 +157,4 @@ impl Drop for KafkaSource {
             tracing::error!("the polling thread ended by a panic");
         }
     }
-}
-
-/// The polling thread's own things.
-struct Poller {
-    consumer: BaseConsumer<Member>,
-    shared: Arc<Shared>,
-    sender: mpsc::Sender<Arrived>,
-    /// Read, but the queue was full.
-    waiting: VecDeque<Arrived>,
-    paused: bool,
-}
-
-impl Poller {
-    fn run(mut self) {
-        while !self.shared.stop.load(Ordering::SeqCst) {
-            if self.shared.restart.swap(false, Ordering::SeqCst) {
-                self.start_again();
-            } else if self.shared.reading.take_unanswered() {
-                self.shared.reading.take_all();
-                self.start_again();
-            }
-            let polled = self.consumer.poll(POLL).map(|polled| polled.map(|message| self.shared.reading.see(&message)));
-            match polled {
-                None => {}
-                Some(Ok(Seen::Next(arrived))) => self.waiting.push_back(arrived),
-                Some(Ok(Seen::Before)) => {}
-                Some(Ok(Seen::Gap)) => self.pause(&self.shared.reading.held()),
-                Some(Err(error)) if self.goes_on(&error) => {}
-                Some(Err(_)) => return,
-            }
-            if !self.hand_over() {
-                return;
-            }
-            self.commit_lag();
-        }
-    }
-
-    /// Moves what waits into the queue, pausing what is full and resuming what has room; false when nobody listens.
-    fn hand_over(&mut self) -> bool {
-        while let Some(arrived) = self.waiting.pop_front() {
-            let bytes = size(&arrived.message);
-            if self.shared.queued_bytes.load(Ordering::Relaxed) > self.shared.queue_bytes_max {
-                self.waiting.push_front(arrived);
-                break;
-            }
-            // Before the send: the receiver subtracts as soon as it has it.
-            self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-            match self.sender.try_send(arrived) {
-                Ok(()) => {}
-                Err(TrySendError::Full(arrived)) => {
-                    self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-                    self.waiting.push_front(arrived);
-                    break;
-                }
-                Err(TrySendError::Closed(_)) => return false,
-            }
-        }
-        // What was paused before an assignment may or may not be paused after it.
-        let unsure = self.shared.reading.assigned_anew();
-        let has_room = self.sender.capacity() * 2 >= self.sender.max_capacity();
-        if !self.waiting.is_empty() && (unsure || !self.paused) {
-            self.pause(&self.shared.reading.read_partitions());
-            self.paused = true;
-        } else if self.waiting.is_empty() && (unsure || (self.paused && has_room)) {
-            self.resume();
-            self.paused = false;
-        }
-        true
-    }
-
-    fn resume(&self) {
-        if let Err(error) = self.consumer.resume(&list(&self.shared.reading.read_partitions())) {
-            tracing::warn!(%error, "partitions could not be resumed");
-        }
-    }
-
-    fn pause(&self, partitions: &[(String, i32)]) {
-        // It can only name a partition that was just taken from us: then there is nothing to pause.
-        if let Err(error) = self.consumer.pause(&list(partitions)) {
-            tracing::warn!(%error, "partitions could not be paused");
-        }
-    }
-
-    /// Reads every partition again from where the log stands.
-    fn start_again(&mut self) {
-        self.waiting.clear();
-        let assigned = self.consumer.assignment().and_then(|partitions| {
-            self.shared.reading.assign(&self.consumer, &partitions);
-            self.consumer.assign(&partitions)
-        });
-        match assigned {
-            Ok(()) => self.pause(&self.shared.reading.held()),
-            Err(error) => self.shared.reading.say(trouble(codes::kafka::KAFKA_READ, "restart", &error)),
-        }
-    }
-
-    /// Whether polling can go on after an error.
-    fn goes_on(&mut self, error: &KafkaError) -> bool {
-        let reading = &self.shared.reading;
-        match error.rdkafka_error_code() {
-            // Retention passed us while we read, or the topic is another one now: every position is judged again.
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                reading.judge_again(&self.consumer);
-                self.pause(&reading.held());
-            }
-            Some(
-                RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => reading.say_once(trouble(codes::kafka::TOPIC_MISSING, "the feeds' topics", error)),
-            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                reading.say(trouble(codes::kafka::KAFKA_READ, "the consumer", error));
-                return false;
-            }
-            _ => reading.say_once(trouble(codes::kafka::KAFKA_UNREACHABLE, "the consumer", error)),
-        }
-        true
-    }
-
-    fn commit_lag(&self) {
-        let Some(ranges) = self.shared.reading.take_lag() else { return };
-        let mut offsets = TopicPartitionList::new();
-        for ((topic, partition), to) in ranges {
-            if offsets.add_partition_offset(&topic, partition, Offset::Offset(to)).is_err() {
-                return;
-            }
-        }
-        // For lag dashboards only: the log's own offsets are what counts.
-        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
-            tracing::debug!(%error, "group offsets were not stored");
-        }
-    }
-}
-
-fn list(partitions: &[(String, i32)]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition) in partitions {
-        list.add_partition(topic, *partition);
-    }
-    list
 }

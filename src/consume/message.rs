@@ -69,8 +69,8 @@ impl Fault {
     }
 
     /// The rejection of `message`, of `kind` as far as known.
-    pub fn rejects(self: Box<Self>, message: usize, kind: Option<&str>) -> Rejected {
-        let Self { code, pointer, found, help } = *self;
+    pub fn rejects(self, message: usize, kind: Option<&str>) -> Rejected {
+        let Self { code, pointer, found, help } = self;
         Rejected { message, kind: kind.map(str::to_owned), code, pointer, found, help }
     }
 }

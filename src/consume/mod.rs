@@ -9,20 +9,39 @@ pub mod message;
 pub mod source;
 pub mod memory;
 pub mod starts;
-pub mod reading;
+mod reading;
+mod poller;
 pub mod kafka;
 pub mod document;
 pub mod contract;
 pub mod plan;
 pub mod compile;
+pub mod root;
 pub mod feed;
 pub mod identity;
+pub mod identifier;
 pub mod seal;
+pub mod payload;
+pub mod kinds;
 pub mod envelope;
 pub mod values;
 pub mod columns;
+pub mod buffers;
+pub mod admit;
 pub mod fields;
 pub mod containers;
 pub mod decode;
 pub mod statement;
 pub mod redact;
+pub mod normalize;
+pub mod signal_rows;
+pub mod quarantine_rows;
+pub mod epoch_rows;
+pub mod check;
+
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod reference;

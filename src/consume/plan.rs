@@ -29,7 +29,11 @@ pub enum Shape {
     Boolean,
     Day,
     Instant,
-    List { item: Box<Shape>, least: usize, most: usize },
+    List {
+        item: Box<Shape>,
+        least: usize,
+        most: usize,
+    },
     Object(ObjectRule),
     /// An object with free keys: `List<Struct<key, value>>`, sorted by key.
     Map(Box<Shape>),
@@ -183,12 +187,9 @@ impl Shape {
     pub fn drops(&self) -> bool {
         match self {
             Self::Text(rule) => rule.drop,
-            Self::Identifier(_)
-            | Self::Integer(_)
-            | Self::Number(_)
-            | Self::Boolean
-            | Self::Day
-            | Self::Instant => false,
+            Self::Identifier(_) | Self::Integer(_) | Self::Number(_) | Self::Boolean | Self::Day | Self::Instant => {
+                false
+            }
             Self::List { item, .. } => item.drops(),
             Self::Map(value) => value.drops(),
             Self::Object(object) => object.fields.iter().any(|field| field.shape.drops()),

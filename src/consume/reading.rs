@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientContext, TopicPartitionList};
 
 use crate::consume::message::Message;
 use crate::consume::source::{Partition, Ranges, Start, Starts};
@@ -263,7 +263,9 @@ fn watermarks<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &Topic
         consumer
             .fetch_watermarks(topic, partition, WATERMARKS_WAIT)
             .map(|(low, high)| Watermarks { low, high })
-            .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error))
+            .map_err(|error| {
+                trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error)
+            })
     };
     let elements = partitions.elements();
     elements.iter().map(|e| ((e.topic().to_owned(), e.partition()), mark(e.topic(), e.partition()))).collect()
@@ -276,34 +278,4 @@ fn micros(message: &BorrowedMessage<'_>) -> Option<i64> {
 fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
     let Some(headers) = message.headers() else { return Vec::new() };
     headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
-}
-
-/// The consumer's context: Kafka calls it from within `poll`.
-pub(super) struct Member(pub Arc<Reading>);
-
-impl ClientContext for Member {}
-
-impl ConsumerContext for Member {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(partitions) => self.0.assign(consumer, partitions),
-            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.0.take_all(),
-            Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => self.0.say(trouble(codes::kafka::KAFKA_READ, "rebalance", error)),
-        }
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let held = self.0.held();
-        if !matches!(rebalance, Rebalance::Assign(_)) || held.is_empty() {
-            return;
-        }
-        let mut partitions = TopicPartitionList::new();
-        for (topic, partition) in held {
-            partitions.add_partition(&topic, partition);
-        }
-        if let Err(error) = consumer.pause(&partitions) {
-            self.0.say(trouble(codes::kafka::KAFKA_READ, "partitions that wait", &error));
-        }
-    }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 
 use crate::terms::{Day, LOCAL_OFFSET_SECONDS, MICROS_PER_SECOND};
 
-use super::identity::check_character;
+use super::identifier::check_character;
 
 /// Nobody alive was born earlier, and nothing here happens later.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
@@ -64,7 +64,9 @@ pub fn day_of_text(text: &str) -> Option<i32> {
     let text = plain_digits(text);
     let bytes = text.as_bytes();
     let (year, month, day) = match bytes.len() {
-        10 if bytes[4] == b'-' && bytes[7] == b'-' => (digits(&bytes[..4])?, digits(&bytes[5..7])?, digits(&bytes[8..])?),
+        10 if bytes[4] == b'-' && bytes[7] == b'-' => {
+            (digits(&bytes[..4])?, digits(&bytes[5..7])?, digits(&bytes[8..])?)
+        }
         8 => (digits(&bytes[..4])?, digits(&bytes[4..6])?, digits(&bytes[6..])?),
         _ => return None,
     };
@@ -222,7 +224,8 @@ mod tests {
     fn numbers_as_text_are_digits_and_nothing_else() {
         assert_eq!(integer_of_text("１２"), Some(12));
         assert_eq!(integer_of_text("-3"), Some(-3));
-        for text in ["+3", "3.0", "1e3", "", "-", " 3", "９９９９９９９９９９９９９９９９９９９９"] {
+        for text in ["+3", "3.0", "1e3", "", "-", " 3", "９９９９９９９９９９９９９９９９９９９９"]
+        {
             assert_eq!(integer_of_text(text), None, "{text}");
         }
         assert_eq!(number_of_text("37.5"), Some(37.5));

@@ -14,5 +14,6 @@ pub mod delta_log;
 pub mod memory_log;
 pub mod maintain;
 pub mod reference;
+pub mod registers;
 #[cfg(test)]
 pub mod testing;

@@ -187,6 +187,7 @@ const ALERT_HISTORY: &[Column] = &[
     must("unit_id", Kind::Text, "unit", "单元编号"),
     may("facility_id", Kind::Text, "facility of the unit", "单位"),
     must("area_code", Kind::Text, "county", "县区代码"),
+    must("first_onset", Kind::Date, "onset at the first opening, part of the id", "首次触发时的起始日期"),
     must("onset", Kind::Date, "last day of the first firing window", "起始日期"),
     must("window_start", Kind::Date, "first day of the newest firing window", "窗口起"),
     must("window_end", Kind::Date, "last day of the newest firing window", "窗口止"),

@@ -157,3 +157,70 @@ fn day_at(column: &Option<ArrayRef>, row: usize) -> Option<Day> {
     let days = column.as_ref()?.as_primitive_opt::<Date32Type>()?;
     days.is_valid(row).then(|| Day(days.value(row)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Date32Array, Float64Array, Int32Array, Int64Array, StringArray};
+
+    use super::*;
+
+    const HEADER: &str = "-- id: r\n-- zh: z\n-- en: e\n-- severity: blue\n-- scope: all\n-- kind: threshold\n\
+        -- verify_hours: 1\n-- cites: c\n-- history_days: 0\n";
+
+    fn findings(columns: Vec<(&str, ArrayRef)>) -> Result<Vec<Finding>> {
+        let rule = Rule::parse("p", "r", "p/r.sql", HEADER).unwrap();
+        findings_of(
+            &RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap(),
+            &rule,
+        )
+    }
+
+    fn text(value: &str) -> ArrayRef {
+        Arc::new(StringArray::from(vec![value]))
+    }
+
+    fn least() -> Vec<(&'static str, ArrayRef)> {
+        vec![
+            ("unit_kind", text("class")),
+            ("unit_id", text("S1/1")),
+            ("area_code", text("990101")),
+            ("signal", text("gi")),
+            ("window_start", Arc::new(Date32Array::from(vec![100]))),
+            ("window_end", text("1970-04-12")),
+            ("observed", Arc::new(Int64Array::from(vec![3]))),
+            ("threshold", Arc::new(Int32Array::from(vec![2]))),
+        ]
+    }
+
+    #[test]
+    fn any_number_or_date_type_will_do_and_optional_columns_may_be_absent() {
+        let found = findings(least()).unwrap();
+        assert_eq!((found[0].observed, found[0].threshold, found[0].window_end), (3.0, 2.0, Day(101)));
+        assert_eq!((found[0].severity, found[0].statistic), (None, None));
+    }
+
+    #[test]
+    fn a_missing_null_or_mistyped_column_is_named() {
+        for name in ["unit_kind", "window_end", "threshold"] {
+            let without = least().into_iter().filter(|(column, _)| *column != name).collect();
+            assert!(findings(without).unwrap_err().found.contains(name));
+        }
+        let replaced = |name: &str, column: ArrayRef| {
+            let columns = least().into_iter().map(|(n, c)| if n == name { (n, Arc::clone(&column)) } else { (n, c) });
+            findings(columns.collect()).unwrap_err()
+        };
+        assert!(replaced("observed", Arc::new(Float64Array::from(vec![None]))).found.contains("null"));
+        assert!(replaced("observed", Arc::new(Float64Array::from(vec![f64::NAN]))).found.contains("finite"));
+        assert!(replaced("window_end", text("soon")).found.contains("window_end is Utf8"));
+        assert!(replaced("window_end", text("1970-01-01")).found.contains("a window from"));
+    }
+
+    #[test]
+    fn a_severity_that_is_no_word_of_ours_is_refused() {
+        let mut columns = least();
+        columns.push(("severity", text("amber")));
+        assert_eq!(findings(columns).unwrap_err().help, "red, orange, yellow or blue");
+    }
+}

@@ -83,7 +83,8 @@ fn name_of(path: &Path) -> String {
 fn sorted_entries(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
     let failed = |error: std::io::Error| Problem::new(IO, dir.display().to_string(), error.to_string());
     let entries = fs::read_dir(dir).map_err(failed)?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     paths.sort();
     Ok(paths)
 }

@@ -4,8 +4,13 @@
 //! Never: reads a clock, or knows a rule, a feed or a signal by name; those are files.
 
 pub mod folder;
+pub mod header;
 pub mod rule;
+pub mod merge;
 pub mod pack;
 pub mod finding;
 pub mod reconcile;
 pub mod runs;
+pub mod alert_rows;
+pub mod evaluate;
+pub mod tick;

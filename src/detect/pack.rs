@@ -4,19 +4,18 @@
 //! is merged in, and its rules stand so that each comes after those it needs.
 //! Never: knows a rule by name; an empty folder is no rules and no error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::detect::folder::{PackFolder, read_folders};
-use crate::detect::rule::{Rule, digest};
-use crate::problem::codes::rule::{NEEDS, PACK, PACK_EXTENDS, PARAMETER, VALIDITY};
+use crate::detect::merge::merge;
+use crate::detect::rule::Rule;
+use crate::problem::codes::rule::{PACK, PARAMETER, VALIDITY};
 use crate::problem::{Problem, Result};
 use crate::terms::Day;
 
-/// Windows that ended longer ago are not judged, where no pack says otherwise.
-const ALERT_HORIZON_DAYS_DEFAULT: i32 = 30;
 /// How far a source was checked: confirmed, second-hand, unconfirmed, our own decision.
 const MARKS: [&str; 4] = ["C", "C2", "U", "D"];
 
@@ -89,33 +88,35 @@ struct PackFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
-    id: String,
-    zh: String,
-    en: String,
+pub struct Head {
+    pub id: String,
+    pub zh: String,
+    pub en: String,
     #[serde(default)]
     valid_from: String,
     #[serde(default)]
     valid_to: String,
     #[serde(default)]
-    extends: String,
-    source: String,
-    alert_horizon_days: Option<i32>,
+    pub extends: String,
+    pub source: String,
+    pub alert_horizon_days: Option<i32>,
 }
 
 /// What one folder holds by itself.
-struct Own {
-    file: String,
-    head: Head,
-    validity: (Option<Day>, Option<Day>),
-    parameters: BTreeMap<String, Parameter>,
-    rules: Vec<Rule>,
+pub struct Own {
+    pub file: String,
+    pub head: Head,
+    pub validity: (Option<Day>, Option<Day>),
+    pub parameters: BTreeMap<String, Parameter>,
+    pub rules: Vec<Rule>,
 }
 
 fn own_pack(folder: &PackFolder) -> Result<Own> {
     let file = folder.file("pack.toml");
     let read: PackFile = toml::from_str(&folder.toml).map_err(|error| {
-        let line = error.span().map_or(1, |span| 1 + folder.toml.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        let line = error
+            .span()
+            .map_or(1, |span| 1 + folder.toml.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
         Problem::new(PACK, format!("{file}, line {line}"), error.message().to_owned())
     })?;
     if read.pack.id != folder.name {
@@ -150,102 +151,15 @@ fn check_parameter(file: &str, name: &str, parameter: &Parameter) -> Result<()> 
         return Err(Problem::new(PARAMETER, at(), "a value that is not a finite number"));
     }
     if parameter.unit.is_empty() || parameter.source.is_empty() {
-        return Err(Problem::new(PARAMETER, at(), "no unit or no source").help("say what is counted and who set the number"));
+        return Err(
+            Problem::new(PARAMETER, at(), "no unit or no source").help("say what is counted and who set the number")
+        );
     }
     if !MARKS.contains(&parameter.mark.as_str()) {
         let found = format!("mark {}", parameter.mark);
         return Err(Problem::new(PARAMETER, at(), found).help(format!("mark is one of {}", MARKS.join(", "))));
     }
     Ok(())
-}
-
-/// The pack `id` on top of what it extends: its rules and numbers replace those of the same name.
-fn merge(own: &BTreeMap<String, Own>, id: &str) -> Result<Pack> {
-    let line = lineage(own, id)?;
-    let mut parameters = BTreeMap::new();
-    let mut rules = BTreeMap::new();
-    let mut horizon = ALERT_HORIZON_DAYS_DEFAULT;
-    for pack in line.iter().rev() {
-        parameters.extend(pack.parameters.clone());
-        rules.extend(pack.rules.iter().map(|rule| (rule.id.clone(), rule.clone())));
-        horizon = pack.head.alert_horizon_days.unwrap_or(horizon);
-    }
-    for rule in rules.values() {
-        check_numbers(rule, &parameters)?;
-    }
-    let rules = in_order_of_need(rules)?;
-    let Some(this) = line.first() else { return Err(Problem::new(PACK_EXTENDS, id, "no such pack")) };
-    Ok(Pack {
-        id: id.to_owned(),
-        zh: this.head.zh.clone(),
-        en: this.head.en.clone(),
-        valid_from: this.validity.0,
-        valid_to: this.validity.1,
-        extends: Some(this.head.extends.clone()).filter(|parent| !parent.is_empty()),
-        source: this.head.source.clone(),
-        alert_horizon_days: horizon,
-        digest: digest_of(horizon, &rules, &parameters),
-        rules,
-        parameters,
-    })
-}
-
-/// The pack and those above it, the nearest first.
-fn lineage<'a>(own: &'a BTreeMap<String, Own>, id: &str) -> Result<Vec<&'a Own>> {
-    let mut line: Vec<&Own> = Vec::new();
-    let mut next = id;
-    while let Some(pack) = own.get(next) {
-        if line.iter().any(|seen| seen.head.id == pack.head.id) {
-            return Err(Problem::new(PACK_EXTENDS, &pack.file, format!("extends = {} leads back to itself", pack.head.extends)));
-        }
-        line.push(pack);
-        next = &pack.head.extends;
-        if next.is_empty() {
-            return Ok(line);
-        }
-    }
-    let file = line.last().map_or(id, |pack| pack.file.as_str());
-    Err(Problem::new(PACK_EXTENDS, file, format!("extends = {next}")))
-}
-
-/// Every number that a rule asks for by a literal name, or sabotages, is there.
-fn check_numbers(rule: &Rule, parameters: &BTreeMap<String, Parameter>) -> Result<()> {
-    let asked = rule.sql.split("param('").skip(1).filter_map(|rest| rest.split('\'').next());
-    let sabotaged = rule.sabotage.iter().map(|sabotage| sabotage.parameter.as_str());
-    for name in asked.chain(sabotaged) {
-        if !parameters.contains_key(name) {
-            return Err(Problem::new(PARAMETER, &rule.file, format!("no parameter {name}")));
-        }
-    }
-    Ok(())
-}
-
-/// Rules after those they need, by name where need leaves it open.
-fn in_order_of_need(mut waiting: BTreeMap<String, Rule>) -> Result<Vec<Rule>> {
-    let known: BTreeSet<String> = waiting.keys().cloned().collect();
-    for rule in waiting.values() {
-        if let Some(absent) = rule.needs.iter().find(|need| !known.contains(*need)) {
-            return Err(Problem::new(NEEDS, &rule.file, format!("needs: {absent}")));
-        }
-    }
-    let mut placed: Vec<Rule> = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let is_ready = |rule: &&Rule| rule.needs.iter().all(|need| !waiting.contains_key(need));
-        let ready: Vec<String> = waiting.values().filter(is_ready).map(|rule| rule.id.clone()).collect();
-        if ready.is_empty() {
-            let circle: Vec<&str> = waiting.keys().map(String::as_str).collect();
-            let file = waiting.values().next().map_or("", |rule| rule.file.as_str());
-            return Err(Problem::new(NEEDS, file, format!("a circle among {}", circle.join(", "))));
-        }
-        placed.extend(ready.iter().filter_map(|id| waiting.remove(id)));
-    }
-    Ok(placed)
-}
-
-fn digest_of(horizon: i32, rules: &[Rule], parameters: &BTreeMap<String, Parameter>) -> String {
-    let rules = rules.iter().map(|rule| format!("{} {}\n", rule.id, rule.digest));
-    let numbers = parameters.iter().map(|(name, parameter)| format!("{name} {:016x}\n", parameter.value.to_bits()));
-    digest(&std::iter::once(format!("{horizon}\n")).chain(rules).chain(numbers).collect::<String>())
 }
 
 #[cfg(test)]

@@ -89,6 +89,18 @@ pub fn reconcile(evaluation: &Evaluation<'_>, standing: &[Finding], alerts: &[Al
         .collect()
 }
 
+/// The withdrawal of an alert whose rule is no longer in force, unless it is over already.
+pub fn rule_gone(alert: &Alert, tick: Tick) -> Option<Alert> {
+    (alert.state == State::Open).then(|| Alert {
+        revision: alert.revision + 1,
+        state: State::Withdrawn,
+        reason: Some(Reason::RuleChanged),
+        tick,
+        known_at: None,
+        ..alert.clone()
+    })
+}
+
 fn reconcile_series(evaluation: &Evaluation<'_>, runs: &[Run<'_>], alerts: &[&Alert]) -> Vec<Alert> {
     let mut live: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.state != State::Withdrawn).collect();
     // The older keeps a run that several claim; what people excluded never swallows what stands.

@@ -6,7 +6,9 @@ pub mod folder;
 pub mod kafka;
 pub mod log;
 pub mod message;
+pub mod normalize;
 pub mod rule;
+pub mod sql;
 
 /// A problem's code: stable for ever once released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,5 +35,7 @@ pub const ALL: &[Code] = &[IO];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, config::ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, rule::ALL].into_iter().flatten()
+    [ALL, config::ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
+        .into_iter()
+        .flatten()
 }

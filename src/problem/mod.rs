@@ -54,8 +54,10 @@ impl std::error::Error for Problem {}
 /// wrong field must not reach a table, a topic or a log.
 pub fn describe(value: &str) -> String {
     let short_number = value.len() <= 8 && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
+    // A telephone number behind a date is ten digits or more in a row; no date or time has them.
     let date_like = value.len() <= 35
         && value.len() >= 10
+        && !value.as_bytes().windows(10).any(|run| run.iter().all(u8::is_ascii_digit))
         && value.as_bytes().iter().enumerate().all(|(i, b)| match i {
             4 | 7 => *b == b'-',
             0..=9 => b.is_ascii_digit(),
@@ -81,5 +83,6 @@ mod tests {
         assert_eq!(describe("13900000000"), "a number of 11 digits");
         assert_eq!(describe("377"), "377");
         assert_eq!(describe("2021-02-30"), "2021-02-30");
+        assert_eq!(describe("2021-02-30 13900000000"), "a text of 22 characters");
     }
 }

@@ -18,4 +18,3 @@ pub mod outbox;
 pub mod memory;
 pub mod topic;
 pub mod visible;
-mod setup;

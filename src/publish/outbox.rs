@@ -104,9 +104,10 @@ pub struct Batch {
 
 /// Publishes what is pending, batch by batch.
 pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: Pending<'_>) -> Result<Round> {
+    let rows = pending.ordered();
     let mut progress = outbox.progress().await?.unwrap_or_default();
     let (mut alerts, mut dead_letters, mut unclean) = (0, 0, 0);
-    while let Some(batch) = batch_after(topics, pending, &progress, BATCH_ROWS_MAX) {
+    while let Some(batch) = batch_after(topics, &rows, &progress, BATCH_ROWS_MAX) {
         let reason = match outbox.publish(&batch.messages, &batch.progress).await {
             Published::Yes => {
                 (alerts, dead_letters, unclean) = (alerts + batch.alerts, dead_letters + batch.dead_letters, 0);
@@ -119,7 +120,11 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
         unclean += 1;
         tracing::warn!(%reason, unclean, "publishing was not a clean yes; reading back what is visible");
         if unclean >= UNCLEAN_MAX {
-            return Err(Problem::new(codes::kafka::PUBLISH_STUCK, format!("{} messages", batch.messages.len()), reason));
+            return Err(Problem::new(
+                codes::kafka::PUBLISH_STUCK,
+                format!("{} messages", batch.messages.len()),
+                reason,
+            ));
         }
         let visible = outbox.progress().await?.unwrap_or_default();
         // An unknown that became visible counts as sent: everything up to the new mark, and nothing else, is there.
@@ -131,10 +136,33 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
     Ok(Round::Done { alerts, dead_letters, progress })
 }
 
+/// Pending rows in the order in which they leave.
+pub struct Ordered<'a> {
+    alerts: Vec<(AlertMark, &'a AlertRow)>,
+    dead_letters: Vec<(DeadLetterMark, &'a QuarantineRow)>,
+}
+
+impl<'a> Pending<'a> {
+    pub fn ordered(self) -> Ordered<'a> {
+        Ordered {
+            alerts: ordered(self.alerts, AlertMark::of),
+            dead_letters: ordered(self.dead_letters, DeadLetterMark::of),
+        }
+    }
+}
+
+fn ordered<Row, Mark: Ord>(rows: &[Row], mark_of: impl Fn(&Row) -> Mark) -> Vec<(Mark, &Row)> {
+    let mut marked: Vec<(Mark, &Row)> = rows.iter().map(|row| (mark_of(row), row)).collect();
+    marked.sort_by(|(a, _), (b, _)| a.cmp(b));
+    // The caller may hand over a row twice (two snapshots); a reader of the topic never sees it twice.
+    marked.dedup_by(|(a, _), (b, _)| a == b);
+    marked
+}
+
 /// The next batch strictly after `progress`, or None when everything has left.
-pub fn batch_after(topics: &Topics, pending: Pending<'_>, progress: &Progress, rows_max: usize) -> Option<Batch> {
-    let alerts = first_after(pending.alerts, AlertMark::of, progress.alerts.as_ref(), rows_max);
-    let letters = first_after(pending.dead_letters, DeadLetterMark::of, progress.dead_letters.as_ref(), rows_max);
+pub fn batch_after(topics: &Topics, rows: &Ordered<'_>, progress: &Progress, rows_max: usize) -> Option<Batch> {
+    let alerts = after(&rows.alerts, progress.alerts.as_ref(), rows_max);
+    let letters = after(&rows.dead_letters, progress.dead_letters.as_ref(), rows_max);
     if alerts.is_empty() && letters.is_empty() {
         return None;
     }
@@ -150,19 +178,9 @@ pub fn batch_after(topics: &Topics, pending: Pending<'_>, progress: &Progress, r
     Some(Batch { messages, alerts: alerts.len(), dead_letters: letters.len(), progress })
 }
 
-fn first_after<'a, Row, Mark: Ord>(
-    rows: &'a [Row],
-    mark_of: impl Fn(&Row) -> Mark,
-    last: Option<&Mark>,
-    rows_max: usize,
-) -> Vec<(Mark, &'a Row)> {
-    let mut marked: Vec<(Mark, &Row)> =
-        rows.iter().map(|row| (mark_of(row), row)).filter(|(mark, _)| last.is_none_or(|last| mark > last)).collect();
-    marked.sort_by(|(a, _), (b, _)| a.cmp(b));
-    // The caller may hand over a row twice (two snapshots); a reader of the topic never sees it twice.
-    marked.dedup_by(|(a, _), (b, _)| a == b);
-    marked.truncate(rows_max);
-    marked
+fn after<'a, Row, Mark: Ord>(rows: &'a [(Mark, Row)], last: Option<&Mark>, rows_max: usize) -> &'a [(Mark, Row)] {
+    let begin = last.map_or(0, |last| rows.partition_point(|(mark, _)| mark <= last));
+    &rows[begin..rows.len().min(begin + rows_max)]
 }
 
 #[cfg(test)]
@@ -238,7 +256,7 @@ mod tests {
         let rows = [row(1, "a", 1)];
         let pending = Pending { alerts: &rows, dead_letters: &[] };
         publish_pending(&mut new, &topics(), pending).await.unwrap();
-        let batch = batch_after(&topics(), pending, &Progress::default(), 10).unwrap();
+        let batch = batch_after(&topics(), &pending.ordered(), &Progress::default(), 10).unwrap();
         assert!(matches!(old.publish(&batch.messages, &batch.progress).await, Published::Fenced(_)));
         assert_eq!(ids(&memory), ["a:1"]);
     }

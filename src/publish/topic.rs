@@ -13,15 +13,17 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
 use crate::publish::outbox::{Outbox, Progress, Published};
-use crate::publish::setup::Setup;
 use crate::publish::visible::Visible;
 
 /// Waiting longer than the transaction lives would wait for an outcome that the broker has decided.
 const TRANSACTION_WAIT: Duration = Duration::from_millis(TRANSACTION_TIMEOUT_MS as u64);
+/// How long a broker may take to answer at all.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How long deliveries are served at a time; the last one is seen this late at most.
 const SERVE: Duration = Duration::from_millis(2);
 
@@ -54,23 +56,40 @@ impl KafkaOutbox {
     }
 
     async fn start(&mut self) -> Result<Lane> {
-        self.setup.ensure([self.topics.changed(), self.topics.current(), self.topics.progress()]).await?;
         let (settings, topics, id) = (self.settings.clone(), self.topics.clone(), self.transactional_id.clone());
+        let (for_settings, for_id) = (settings.clone(), id.clone());
+        let producer = blocking(move || connect(&for_settings, &for_id)).await??;
+        self.setup.ensure([topics.changed(), topics.current(), topics.progress()]).await?;
         blocking(move || {
-            let at = format!("kafka {}, transactional id {id}", settings.bootstrap_servers);
-            let producer: BaseProducer<Deliveries> = settings
-                .publisher(&id)?
-                .create_with_context(Deliveries::default())
-                .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at.clone(), &error))?;
             // Fences whoever had the id, and ends what it left open: only then is what we read the whole truth.
-            producer
-                .init_transactions(TRANSACTION_WAIT)
-                .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at, &error))?;
+            producer.init_transactions(TRANSACTION_WAIT).map_err(|error| unreachable(&settings, &producer, &error))?;
             let progress = Visible::open(&settings)?.progress(&topics, &id)?;
             Ok(Lane { producer, progress })
         })
         .await?
     }
+}
+
+/// A producer that has reached a broker: whoever is refused hears why here, not from a timeout later.
+fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProducer<Deliveries>> {
+    let producer: BaseProducer<Deliveries> =
+        settings.publisher(transactional_id)?.create_with_context(Deliveries::default()).map_err(|error| {
+            trouble(codes::kafka::KAFKA_SETTING, format!("kafka {}", settings.bootstrap_servers), &error)
+        })?;
+    match producer.client().fetch_metadata(None, CONNECT_WAIT) {
+        Ok(_) => Ok(producer),
+        Err(error) => Err(unreachable(settings, &producer, &error)),
+    }
+}
+
+/// With the broker's own words, where it said some: librdkafka's error is only that time ran out.
+fn unreachable(settings: &KafkaSettings, producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Box<Problem> {
+    producer.poll(SERVE);
+    let mut problem = trouble(codes::kafka::KAFKA_UNREACHABLE, format!("kafka {}", settings.bootstrap_servers), error);
+    if let Some(words) = producer.context().last_words() {
+        problem.found = format!("{}: {words}", problem.found);
+    }
+    problem
 }
 
 #[async_trait]
@@ -175,24 +194,40 @@ fn is_fenced(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(fenced) || fatal.is_some_and(fenced)
 }
 
-/// Remembers the first message that Kafka did not take.
+/// Remembers the first message that Kafka did not take, and what a broker last complained of.
 #[derive(Default)]
-struct Deliveries(Mutex<Option<KafkaError>>);
+struct Deliveries {
+    failure: Mutex<Option<KafkaError>>,
+    words: Mutex<Option<String>>,
+}
 
 impl Deliveries {
     fn first_failure(&self) -> KafkaResult<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+
+    fn last_words(&self) -> Option<String> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "publisher");
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down says nothing about why, and comes after what does.
+        if words.is_none() || error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *words = Some(reason.to_owned());
+        }
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
         }
     }
 }

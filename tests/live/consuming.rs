@@ -140,3 +140,28 @@ async fn a_member_hears_that_its_partitions_were_taken() {
     assert_eq!(both.seen.len(), 400);
     assert!(by_first > 0 && by_second > 0, "{by_first} and {by_second}: one of them was not fed");
 }
+
+#[tokio::test]
+async fn two_members_of_one_name_end_in_words_and_one_of_them_reads_on() {
+    let settings = KafkaSettings { group_instance_id: Some("one".to_owned()), ..settings("static") };
+    let topic = settings.topics().feed("a");
+    create_topic(&topic, 2).await;
+    produce(&topic, 2, 0..100);
+    let mut first = open(&settings, &topic, Starts::new());
+    let mut ledger = Ledger::default();
+    ledger.read(&mut first, 100).await;
+    let mut second = open(&settings, &topic, ledger.starts.clone());
+    produce(&topic, 2, 100..200);
+    ledger.read(&mut second, 200).await;
+    assert_eq!(ledger.seen.len(), 200);
+    let mut ended = None;
+    for _ in 0..IDLE_MAX {
+        if let Err(problem) = first.next_epoch(&LIMIT).await {
+            ended = Some(problem);
+            break;
+        }
+    }
+    let ended = ended.expect("the first one is fenced");
+    assert_eq!(ended.code.reason, "kafka_read");
+    assert!(ended.found.contains("FencedInstanceId"), "{}", ended.found);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use qianshao::consume::kafka::KafkaSource;
 use qianshao::consume::source::{Polled, Source, Start, Starts};
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::NewPartitions;
@@ -111,4 +112,34 @@ async fn a_topic_that_is_not_there_yet_is_said_once_and_read_when_it_comes() {
     let mut ledger = Ledger::default();
     ledger.read(&mut source, 5).await;
     assert_eq!(ledger.seen.len(), 5);
+}
+
+#[tokio::test]
+async fn retention_that_passes_a_slow_reader_is_said_and_nothing_is_skipped() {
+    let settings = settings("passed");
+    let topic = settings.topics().feed("a");
+    create_topic(&topic, 1).await;
+    produce(&topic, 1, 0..20_000);
+    let mut source =
+        KafkaSource::with_queue(&settings, std::slice::from_ref(&topic), Starts::new(), 64, 1 << 20).unwrap();
+    let mut ledger = Ledger::default();
+    ledger.read(&mut source, 100).await;
+    // The queue is full and the partition paused: what comes next must be fetched again, and is gone.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&topic, 0, Offset::Offset(19_000)).unwrap();
+    admin().delete_records(&list, &options()).await.unwrap();
+    for _ in 0..150 {
+        match source.next_epoch(&LIMIT).await.unwrap() {
+            Polled::Epoch(epoch) => ledger.commit(&epoch),
+            Polled::Trouble(problem) => {
+                assert_eq!(problem.code.reason, "retention_gap");
+                let next = ledger.starts[&(topic.clone(), 0)].next;
+                assert!(next < 19_000);
+                return;
+            }
+            Polled::Idle | Polled::Revoked | Polled::End => {}
+        }
+    }
+    panic!("the gap was not said");
 }

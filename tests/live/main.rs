@@ -10,6 +10,7 @@ mod gaps;
 mod other_clients;
 mod proxy;
 mod publishing;
+mod seat;
 #[cfg(feature = "tls")]
 mod security;
 mod unknown;

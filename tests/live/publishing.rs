@@ -5,8 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use qianshao::kafka::KafkaSettings;
+use qianshao::publish::dead_letters::QuarantineRow;
 use qianshao::publish::message::AlertRow;
-use qianshao::publish::outbox::{AlertMark, Outbox, Pending, Progress, Published, Round, batch_after, publish_pending};
+use qianshao::publish::outbox::{
+    AlertMark, DeadLetterMark, Outbox, Pending, Progress, Published, Round, batch_after, publish_pending,
+};
 use qianshao::publish::topic::KafkaOutbox;
 use qianshao::terms::Day;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -52,6 +55,25 @@ pub fn row(number: i64) -> AlertRow {
 
 pub fn rows(count: i64) -> Vec<AlertRow> {
     (0..count).map(row).collect()
+}
+
+fn letter(offset: i64) -> QuarantineRow {
+    QuarantineRow {
+        topic: "qianshao.feed.example.v1".to_owned(),
+        partition: 0,
+        offset,
+        feed: "example".to_owned(),
+        kind: None,
+        code: "QS-D001".to_owned(),
+        reason: "not_json".to_owned(),
+        pointer: String::new(),
+        found: "a text of 3 characters".to_owned(),
+        help: "send a JSON object".to_owned(),
+        body_sha256: "0".repeat(64),
+        body_shape: String::new(),
+        retry_of: None,
+        known_at: offset,
+    }
 }
 
 pub async fn publish(outbox: &mut KafkaOutbox, settings: &KafkaSettings, alerts: &[AlertRow]) -> Round {
@@ -137,7 +159,7 @@ async fn a_zombie_with_the_same_id_is_fenced_and_never_seen() {
     publish(&mut heir, &settings, &all[..20]).await;
     let pending = Pending { alerts: &all, dead_letters: &[] };
     let stale = Progress { alerts: Some(AlertMark::of(&all[9])), dead_letters: None };
-    let batch = batch_after(&settings.topics(), pending, &stale, 500).unwrap();
+    let batch = batch_after(&settings.topics(), &pending.ordered(), &stale, 500).unwrap();
     let published = zombie.publish(&batch.messages, &batch.progress).await;
     assert!(matches!(published, Published::Fenced(_)), "{published:?}");
     publish(&mut heir, &settings, &all).await;
@@ -147,15 +169,26 @@ async fn a_zombie_with_the_same_id_is_fenced_and_never_seen() {
 #[tokio::test]
 async fn progress_that_is_missing_is_read_back_from_the_alerts() {
     let settings = settings("readback");
-    let all = rows(300);
-    publish(&mut KafkaOutbox::new(&settings, "readback"), &settings, &all[..250]).await;
-    delete_topic(&settings.topics().progress()).await;
+    let topics = settings.topics();
+    let (all, letters) = (rows(300), [letter(3), letter(1), letter(2)]);
+    let before = Pending { alerts: &all[..250], dead_letters: &letters[..2] };
+    publish_pending(&mut KafkaOutbox::new(&settings, "readback"), &topics, before).await.unwrap();
+    delete_topic(&topics.progress()).await;
     let mut heir = KafkaOutbox::new(&settings, "readback");
     let progress = heir.progress().await.unwrap().unwrap();
     assert_eq!(progress.alerts, Some(AlertMark::of(&all[249])));
-    let Round::Done { alerts, .. } = publish(&mut heir, &settings, &all).await else { panic!("fenced") };
-    assert_eq!(alerts, 50);
+    assert_eq!(progress.dead_letters, Some(DeadLetterMark::of(&letters[0])));
+    let more = [letter(4)];
+    let after = Pending { alerts: &all, dead_letters: &more };
+    let round = publish_pending(&mut heir, &topics, after).await.unwrap();
+    assert!(matches!(round, Round::Done { alerts: 50, dead_letters: 1, .. }), "{round:?}");
     assert_published(&settings, 300);
+    let mut offsets: Vec<String> = read(&topics.dead_letter("example"), "read_committed")
+        .iter()
+        .map(|letter| letter.header("qs_origin_offset").to_owned())
+        .collect();
+    offsets.sort();
+    assert_eq!(offsets, ["1", "3", "4"]);
 }
 
 #[tokio::test]

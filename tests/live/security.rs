@@ -50,4 +50,5 @@ async fn a_wrong_password_is_a_problem_in_words() {
     let (secured, _folder) = secure(&settings("wrong"), "guess");
     let problem = KafkaOutbox::new(&secured, "wrong").progress().await.unwrap_err();
     assert_eq!(problem.code.reason, "kafka_unreachable");
+    assert!(problem.found.contains("Authentication failed"), "{}", problem.found);
 }

@@ -18,7 +18,7 @@ async fn lose(n: u16, loses: Loses) -> Option<Progress> {
     publish(&mut outbox, &settings, &all[..10]).await;
     let progress = outbox.progress().await.unwrap().unwrap();
     let pending = Pending { alerts: &all[..20], dead_letters: &[] };
-    let batch = batch_after(&settings.topics(), pending, &progress, 500).unwrap();
+    let batch = batch_after(&settings.topics(), &pending.ordered(), &progress, 500).unwrap();
     proxy.arm();
     let published = outbox.publish(&batch.messages, &batch.progress).await;
     assert!(matches!(published, Published::Unknown(_)), "{published:?}");

@@ -58,6 +58,14 @@ pub const LOG_DAMAGED: Code = Code {
     help: "do not delete anything: restore the state folder from a backup",
 };
 
+pub const REGISTER_UNREADABLE: Code = Code {
+    id: "QS-L008",
+    reason: "register_unreadable",
+    en: "a register or code list cannot be read",
+    zh: "登记表或代码表无法读取",
+    help: "compare its first line with the list of the same name in schemas/; every row needs as many fields as that line",
+};
+
 pub const ALL: &[Code] = &[
     FILE_NOT_ENCODED,
     FILE_NOT_DECODED,
@@ -66,4 +74,5 @@ pub const ALL: &[Code] = &[
     LOG_TAIL_TORN,
     CHECKPOINT_BROKEN,
     LOG_DAMAGED,
+    REGISTER_UNREADABLE,
 ];

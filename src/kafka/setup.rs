@@ -20,7 +20,7 @@ const DESCRIBE_AGAIN: Duration = Duration::from_millis(100);
 const BROKERS_DEFAULT: i32 = -1;
 
 /// What was already ensured.
-pub(super) struct Setup {
+pub struct Setup {
     settings: KafkaSettings,
     topics: Topics,
     ready: BTreeSet<String>,
@@ -56,7 +56,8 @@ impl Setup {
 
     /// True if the topic was there before.
     async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<bool> {
-        let partitions = if name == self.topics.progress() { 1 } else { BROKERS_DEFAULT };
+        let is_single = name == self.topics.progress() || name == self.topics.control();
+        let partitions = if is_single { 1 } else { BROKERS_DEFAULT };
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(BROKERS_DEFAULT));
         if self.is_compacted(name) {
             topic = topic.set("cleanup.policy", "compact");

@@ -1,0 +1,307 @@
+//! Cells: count, denominator, expected, reported, zero and missing reporters for unit × signal × day.
+//!
+//! Promises: the same records and registers give the same cells, whatever came first; two kinds of one feed are never
+//! added for one facility: the register's authoritative kind counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::meanings::{Count, Meanings};
+use super::names::Name;
+use super::records::{Group, Records, Row};
+use super::reports::Turnout;
+use crate::delta::registers::Registers;
+use crate::terms::Day;
+
+/// Units that areas and facilities make; finer ones come from the rows.
+pub const AREA_UNITS: [&str; 4] = ["facility", "town", "county", "prefecture"];
+
+/// Which unit, signal and day.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellKey {
+    pub unit_kind: String,
+    pub unit_id: String,
+    pub signal: String,
+    pub day: Day,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    pub feed: String,
+    /// The county.
+    pub area_code: Option<String>,
+    pub facility_id: Option<String>,
+    /// `None` = nobody reported, which is not zero.
+    pub count: Option<i64>,
+    pub denominator: Option<i64>,
+    pub expected: i64,
+    pub reported: i64,
+    pub zero: i64,
+    pub missing: i64,
+}
+
+/// What a reader wants: `None` = all.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub unit_kinds: Option<BTreeSet<String>>,
+    pub signals: Option<BTreeSet<String>>,
+}
+
+impl Wanted {
+    fn unit_kind(&self, kind: &str) -> bool {
+        self.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
+    }
+
+    pub fn signal(&self, signal: &str) -> bool {
+        self.signals.as_ref().is_none_or(|signals| signals.contains(signal))
+    }
+}
+
+/// Everything that cells are counted from.
+pub struct Counting<'a> {
+    pub records: &'a Records,
+    pub registers: &'a Registers,
+    pub meanings: &'a Meanings,
+    pub turnout: &'a Turnout,
+}
+
+impl Counting<'_> {
+    /// The cells of the days `from ..= until`.
+    pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell> {
+        let mut cells = BTreeMap::new();
+        let mut series: BTreeSet<(&'static str, String, Name)> = BTreeSet::new();
+        // Facilities with more than nothing, to tell who reported zero.
+        let mut some: BTreeMap<(Name, Day), BTreeMap<Name, i64>> = BTreeMap::new();
+        for signal in self.signals(wanted) {
+            let low = Group {
+                signal,
+                day: Day(i32::MIN),
+                unit_kind: 0,
+                unit_id: 0,
+                facility: None,
+                area: None,
+                feed: 0,
+                kind: 0,
+            };
+            let high = Group { signal: signal + 1, ..low };
+            for (group, rows) in self.records.groups.range(low..high) {
+                if !self.is_authoritative(group) {
+                    continue;
+                }
+                let inside = group.day >= from && group.day <= until;
+                self.note_series(group, wanted, &mut series);
+                if inside && rows.values().any(|row| row.counts) {
+                    self.add(group, rows, wanted, &mut cells, &mut some);
+                }
+            }
+        }
+        self.complete(&series, &some, from, until, &mut cells);
+        cells
+    }
+
+    fn signals(&self, wanted: &Wanted) -> Vec<Name> {
+        let names = &self.records.names;
+        self.meanings
+            .feed_of
+            .keys()
+            .filter(|signal| wanted.signal(signal))
+            .filter_map(|signal| names.find(signal))
+            .collect()
+    }
+
+    /// Whether this kind's rows count for this facility: by the register, else by the feed's default.
+    pub fn is_authoritative(&self, group: &Group) -> bool {
+        let (feed, kind) = (self.records.names.text(group.feed), self.records.names.text(group.kind));
+        let Some(kinds) = self.meanings.kinds.get(feed).filter(|kinds| kinds.len() > 1) else { return true };
+        let stated = group
+            .facility
+            .and_then(|facility| self.registers.facilities.get(self.records.names.text(facility)))
+            .and_then(|facility| {
+                facility.authoritative.iter().find_map(|entry| entry.split_once('/').filter(|(of, _)| *of == feed))
+            });
+        match stated {
+            Some((_, authority)) => authority == kind,
+            None => kinds.first().is_some_and(|default| default == kind),
+        }
+    }
+
+    fn note_series(&self, group: &Group, wanted: &Wanted, series: &mut BTreeSet<(&'static str, String, Name)>) {
+        for (kind, id) in self.above(group) {
+            if wanted.unit_kind(kind) {
+                series.insert((kind, id.to_owned(), group.signal));
+            }
+        }
+    }
+
+    /// Facility, town, county, prefecture that the group's rows count for.
+    fn above<'b>(&'b self, group: &Group) -> Vec<(&'static str, &'b str)> {
+        let names = &self.records.names;
+        if !self.registers.rolls_up.get(names.text(group.unit_kind)).copied().unwrap_or(false) {
+            return Vec::new();
+        }
+        let lineage = group.area.map(|area| self.registers.lineage(names.text(area))).unwrap_or_default();
+        let units = [
+            ("facility", group.facility.map(|facility| names.text(facility))),
+            ("town", lineage.town),
+            ("county", lineage.county),
+            ("prefecture", lineage.prefecture),
+        ];
+        units.into_iter().filter_map(|(kind, id)| Some((kind, id?))).collect()
+    }
+
+    fn add(
+        &self,
+        group: &Group,
+        rows: &BTreeMap<(u128, u32), Row>,
+        wanted: &Wanted,
+        cells: &mut BTreeMap<CellKey, Cell>,
+        some: &mut BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
+    ) {
+        let names = &self.records.names;
+        let (count, denominator) = self.worth(group, rows);
+        let signal = names.text(group.signal);
+        let (unit_kind, unit_id) = (names.text(group.unit_kind), names.text(group.unit_id));
+        let county = self.county(group);
+        let facility = group.facility.map(|facility| names.text(facility).to_owned());
+        let mut add = |kind: &str, id: &str, facility_id: Option<String>| {
+            let key = CellKey {
+                unit_kind: kind.to_owned(),
+                unit_id: id.to_owned(),
+                signal: signal.to_owned(),
+                day: group.day,
+            };
+            let cell = cells.entry(key).or_insert_with(|| Cell {
+                feed: names.text(group.feed).to_owned(),
+                area_code: county.clone(),
+                facility_id,
+                ..Cell::default()
+            });
+            cell.count = Some(cell.count.unwrap_or(0) + count);
+            if let Some(denominator) = denominator {
+                cell.denominator = Some(cell.denominator.unwrap_or(0) + denominator);
+            }
+        };
+        if !AREA_UNITS.contains(&unit_kind) && wanted.unit_kind(unit_kind) {
+            add(unit_kind, unit_id, facility.clone());
+        }
+        for (kind, id) in self.above(group) {
+            if wanted.unit_kind(kind) {
+                add(kind, id, if kind == "facility" { facility.clone() } else { None });
+            }
+        }
+        if let Some(facility) = group.facility {
+            *some.entry((group.signal, group.day)).or_default().entry(facility).or_insert(0) += count;
+        }
+    }
+
+    /// What the rows of one group are worth: count and denominator.
+    fn worth(&self, group: &Group, rows: &BTreeMap<(u128, u32), Row>) -> (i64, Option<i64>) {
+        let names = &self.records.names;
+        let key =
+            (names.text(group.feed).to_owned(), names.text(group.kind).to_owned(), names.text(group.signal).to_owned());
+        let rule = self.meanings.signals.get(&key).map_or(Count::Sum, |meaning| meaning.count);
+        let counted = rows.values().filter(|row| row.counts);
+        let denominators = |rows: &[&Row]| {
+            let given: Vec<i64> = rows.iter().filter_map(|row| row.denominator).collect();
+            (!given.is_empty()).then(|| given.iter().sum())
+        };
+        match rule {
+            Count::Sum => {
+                let rows: Vec<&Row> = counted.collect();
+                (rows.iter().map(|row| row.value).sum(), denominators(&rows))
+            }
+            Count::DistinctPersons => {
+                let rows: Vec<&Row> = counted.collect();
+                let persons: BTreeSet<Name> =
+                    rows.iter().filter(|row| row.value > 0).filter_map(|row| row.person).collect();
+                let nameless: i64 = rows.iter().filter(|row| row.person.is_none()).map(|row| row.value).sum();
+                (persons.len() as i64 + nameless, denominators(&rows))
+            }
+            Count::GreatestSlot => {
+                let mut slots: BTreeMap<Option<Name>, Vec<&Row>> = BTreeMap::new();
+                counted.for_each(|row| slots.entry(row.slot).or_default().push(row));
+                let worths =
+                    slots.into_values().map(|rows| (rows.iter().map(|row| row.value).sum(), denominators(&rows)));
+                worths.max().unwrap_or((0, None))
+            }
+        }
+    }
+
+    /// The county of a group: of its row's area, else of its facility.
+    fn county(&self, group: &Group) -> Option<String> {
+        let names = &self.records.names;
+        let of_row = group.area.map(|area| names.text(area));
+        let of_facility = || self.registers.area_of(names.text(group.facility?));
+        let area = of_row.or_else(of_facility)?;
+        self.registers.lineage(area).county.map(str::to_owned)
+    }
+
+    /// Rows for days without a count: expected or reported says whether that is zero or silence.
+    fn complete(
+        &self,
+        series: &BTreeSet<(&'static str, String, Name)>,
+        some: &BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
+        from: Day,
+        until: Day,
+        cells: &mut BTreeMap<CellKey, Cell>,
+    ) {
+        let names = &self.records.names;
+        for (unit_kind, unit_id, signal_name) in series {
+            let signal = names.text(*signal_name);
+            let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
+            let days =
+                (feed.clone(), *unit_kind, unit_id.clone(), from)..=(feed.clone(), *unit_kind, unit_id.clone(), until);
+            for ((_, _, _, day), tally) in self.turnout.range(days) {
+                let key = CellKey {
+                    unit_kind: (*unit_kind).to_owned(),
+                    unit_id: unit_id.clone(),
+                    signal: signal.to_owned(),
+                    day: *day,
+                };
+                let cell = cells.entry(key).or_insert_with(|| Cell {
+                    feed: feed.clone(),
+                    area_code: self.county_of_unit(unit_kind, unit_id),
+                    facility_id: (*unit_kind == "facility").then(|| unit_id.clone()),
+                    ..Cell::default()
+                });
+                if cell.count.is_none() && tally.reported > 0 {
+                    cell.count = Some(0);
+                }
+                (cell.expected, cell.reported, cell.missing) = (tally.expected, tally.reported, tally.missing);
+                let with_some = some.get(&(*signal_name, *day)).map_or(0, |facilities| {
+                    facilities
+                        .iter()
+                        .filter(|(facility, value)| {
+                            **value > 0 && self.lies_in(names.text(**facility), unit_kind, unit_id)
+                        })
+                        .count() as i64
+                });
+                cell.zero = (tally.reported - with_some).max(0);
+            }
+        }
+        for (key, cell) in cells.iter_mut().filter(|(key, _)| !AREA_UNITS.contains(&key.unit_kind.as_str())) {
+            debug_assert!(cell.count.is_some(), "a cell of {} without a row", key.unit_kind);
+            cell.reported = 1;
+            cell.zero = i64::from(cell.count == Some(0));
+        }
+    }
+
+    fn lies_in(&self, facility_id: &str, unit_kind: &str, unit_id: &str) -> bool {
+        if unit_kind == "facility" {
+            return facility_id == unit_id;
+        }
+        let lineage = self.registers.area_of(facility_id).map(|area| self.registers.lineage(area)).unwrap_or_default();
+        [("town", lineage.town), ("county", lineage.county), ("prefecture", lineage.prefecture)].contains(&(
+            match unit_kind {
+                "town" => "town",
+                "county" => "county",
+                _ => "prefecture",
+            },
+            Some(unit_id),
+        ))
+    }
+
+    fn county_of_unit(&self, unit_kind: &str, unit_id: &str) -> Option<String> {
+        let area = if unit_kind == "facility" { self.registers.area_of(unit_id)? } else { unit_id };
+        self.registers.lineage(area).county.map(str::to_owned)
+    }
+}

@@ -1,0 +1,13 @@
+//! What counts: the current state of every record, recounted into cells and expected reports.
+//!
+//! Promises: the state of a record is all rows of its winning message, whatever the order in which messages came;
+//! a cell is recomputed from records and registers, never closed; silence is null, not zero.
+//! Never: stores anything. Everything here can be rebuilt from `signals` and `reference`.
+
+pub mod names;
+pub mod meanings;
+pub mod records;
+pub mod reports;
+pub mod count;
+pub mod tables;
+pub mod moment;

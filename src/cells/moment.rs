@@ -1,0 +1,74 @@
+//! One moment of everything that is counted: texts in force, registers, meanings, records.
+//!
+//! Promises: as of T is what rows with `known_at` ≤ T and texts known by T say; live and later it is the same.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::meanings::Meanings;
+use super::names::Name;
+use super::records::Records;
+use super::reports::{ExpectedReport, Turnout, expected_reports, turnout};
+use crate::delta::log::Log;
+use crate::delta::reference::{self, Edition};
+use crate::delta::registers::Registers;
+use crate::delta::tables::Table;
+use crate::problem::Result;
+use crate::terms::Day;
+
+/// The counted world at one moment.
+pub struct Moment {
+    pub edition: Arc<Edition>,
+    pub registers: Arc<Registers>,
+    pub meanings: Arc<Meanings>,
+    pub records: Records,
+}
+
+impl Moment {
+    /// Nothing counted yet, under the texts in force as of `until`.
+    pub async fn empty(log: &dyn Log, until: i64) -> Result<Self> {
+        let edition = reference::edition(log, until).await?;
+        Ok(Self {
+            registers: Arc::new(Registers::of(&edition)?),
+            meanings: Arc::new(Meanings::of(&edition)?),
+            edition: Arc::new(edition),
+            records: Records::default(),
+        })
+    }
+
+    /// Everything known by `until`.
+    pub async fn as_of(log: &dyn Log, until: i64) -> Result<Self> {
+        let mut moment = Self::empty(log, until).await?;
+        moment.advance(log, until).await?;
+        Ok(moment)
+    }
+
+    /// Feeds what was committed since; answers the units that changed.
+    pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<(Name, Name)>> {
+        let mut changed = BTreeSet::new();
+        for batch in log.read(Table::Signals, self.records.known_until, until).await? {
+            changed.extend(self.records.feed(&batch)?);
+        }
+        Ok(changed)
+    }
+
+    /// Takes up texts that came into force; answers whether there were any.
+    pub async fn renew(&mut self, log: &dyn Log, until: i64) -> Result<bool> {
+        let edition = reference::edition(log, until).await?;
+        if edition.known_at == self.edition.known_at {
+            return Ok(false);
+        }
+        self.registers = Arc::new(Registers::of(&edition)?);
+        self.meanings = Arc::new(Meanings::of(&edition)?);
+        self.edition = Arc::new(edition);
+        Ok(true)
+    }
+
+    pub fn turnout(&self, from: Day, until: Day) -> Turnout {
+        turnout(&self.records, &self.registers, from, until)
+    }
+
+    pub fn expected_reports(&self, from: Day, until: Day, tick: i64) -> Vec<ExpectedReport> {
+        expected_reports(&self.records, &self.registers, from, until, tick)
+    }
+}

@@ -1,0 +1,273 @@
+//! Which row of a record counts: duplicates, corrections, retractions, in any order.
+//!
+//! Promises: the state of a record is all rows of the message with the greatest
+//! `(revision, reported_at, topic, partition, offset)`; a retraction leaves nothing. Feeding the same rows in any order,
+//! once or twice, gives the same state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
+
+use super::names::{Name, Names};
+use crate::problem::{Problem, Result, codes};
+use crate::terms::Day;
+
+/// Flag of rows that are kept out of counting.
+const OUT_OF_RANGE: &str = "out_of_range";
+
+/// What decides which message about a record stands; compared from the first field on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    pub revision: i64,
+    pub reported_at: i64,
+    /// Topics are compared by name, so the number must follow the names' order: see `Records::topics`.
+    pub topic: u32,
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// What rows are counted together: one unit, signal and day, of one kind, facility and area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    pub signal: Name,
+    pub day: Day,
+    pub unit_kind: Name,
+    pub unit_id: Name,
+    pub facility: Option<Name>,
+    pub area: Option<Name>,
+    pub feed: Name,
+    pub kind: Name,
+}
+
+/// One row of a winning message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    pub value: i64,
+    pub denominator: Option<i64>,
+    pub person: Option<Name>,
+    pub slot: Option<Name>,
+    pub quality: Option<Name>,
+    pub counts: bool,
+    pub event_time: i64,
+    pub known_at: i64,
+}
+
+/// A record: who stands, and where its rows are.
+#[derive(Clone, Debug)]
+struct Record {
+    standing: Standing,
+    retracted: bool,
+    groups: Vec<(Group, Row)>,
+}
+
+/// The current state of every record.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    pub names: Names,
+    /// Topics by number; numbers are only equal or not, order is by text.
+    topics: Vec<String>,
+    records: BTreeMap<u128, Record>,
+    /// Rows by group; the key's second part tells rows of different records apart.
+    pub groups: BTreeMap<Group, BTreeMap<(u128, u32), Row>>,
+    /// Reports by (feed, facility, day): which records say something, when it came, whether it is more than zero.
+    pub reports: BTreeMap<(Name, Name, Day), BTreeMap<u128, Report>>,
+    /// Newest `known_at` fed so far.
+    pub known_until: i64,
+}
+
+/// What one record says about a facility's day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub known_at: i64,
+    pub is_zero: bool,
+}
+
+impl Records {
+    /// Feeds rows of `signals`; answers the units whose cells changed.
+    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<(Name, Name)>> {
+        let columns = Columns::of(batch)?;
+        let mut changed = BTreeSet::new();
+        let mut row = 0;
+        while row < batch.num_rows() {
+            // Rows of one message lie together; they win or lose together.
+            let mut end = row + 1;
+            while end < batch.num_rows() && columns.same_message(row, end) {
+                end += 1;
+            }
+            self.feed_message(&columns, row..end, &mut changed);
+            row = end;
+        }
+        Ok(changed)
+    }
+
+    fn feed_message(
+        &mut self,
+        columns: &Columns<'_>,
+        rows: std::ops::Range<usize>,
+        changed: &mut BTreeSet<(Name, Name)>,
+    ) {
+        let first = rows.start;
+        self.known_until = self.known_until.max(columns.known_at.value(first));
+        let Ok(key) = u128::from_str_radix(columns.record_key.value(first), 16) else { return };
+        let standing = Standing {
+            revision: columns.revision.value(first),
+            reported_at: columns.reported_at.value(first),
+            topic: self.topic(columns.topic.value(first)),
+            partition: columns.partition.value(first),
+            offset: columns.offset.value(first),
+        };
+        if let Some(record) = self.records.get(&key) {
+            if !self.beats(&standing, &record.standing) {
+                return;
+            }
+        }
+        self.forget(key, changed);
+        let retracted = columns.operation.value(first) == "retract";
+        let mut groups = Vec::new();
+        if !retracted {
+            for row in rows {
+                let (group, counted) = self.row(columns, row);
+                changed.insert((group.unit_kind, group.unit_id));
+                self.groups.entry(group).or_default().insert((key, groups.len() as u32), counted);
+                groups.push((group, counted));
+            }
+            self.note_reports(key, &groups);
+        }
+        self.records.insert(key, Record { standing, retracted, groups });
+    }
+
+    fn beats(&self, new: &Standing, old: &Standing) -> bool {
+        let order = |standing: &Standing| {
+            let topic = self.topics.get(standing.topic as usize).map_or("", String::as_str);
+            (standing.revision, standing.reported_at, topic.to_owned(), standing.partition, standing.offset)
+        };
+        order(new) > order(old)
+    }
+
+    fn topic(&mut self, topic: &str) -> u32 {
+        if let Some(number) = self.topics.iter().position(|known| known == topic) {
+            return number as u32;
+        }
+        self.topics.push(topic.to_owned());
+        self.topics.len() as u32 - 1
+    }
+
+    /// Takes a record's rows out of their groups and reports.
+    fn forget(&mut self, key: u128, changed: &mut BTreeSet<(Name, Name)>) {
+        let Some(record) = self.records.remove(&key) else { return };
+        for (number, (group, _)) in record.groups.iter().enumerate() {
+            changed.insert((group.unit_kind, group.unit_id));
+            if let Some(rows) = self.groups.get_mut(group) {
+                rows.remove(&(key, number as u32));
+                // The empty group stays: a series that ever had a row keeps its cells.
+            }
+            if let Some(facility) = group.facility
+                && let Some(reports) = self.reports.get_mut(&(group.feed, facility, group.day))
+            {
+                reports.remove(&key);
+            }
+        }
+    }
+
+    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)]) {
+        let is_zero = groups.iter().all(|(_, row)| row.value == 0);
+        for (group, row) in groups {
+            if let Some(facility) = group.facility {
+                let report = Report { known_at: row.known_at, is_zero };
+                self.reports.entry((group.feed, facility, group.day)).or_default().insert(key, report);
+            }
+        }
+    }
+
+    fn row(&mut self, columns: &Columns<'_>, row: usize) -> (Group, Row) {
+        let names = &mut self.names;
+        let mut optional =
+            |column: &arrow::array::StringArray| column.is_valid(row).then(|| names.number(column.value(row)));
+        let (facility, area) = (optional(columns.facility_id), optional(columns.area_code));
+        let (person, slot, quality) = (optional(columns.person_key), optional(columns.slot), optional(columns.quality));
+        let group = Group {
+            signal: self.names.number(columns.signal.value(row)),
+            day: Day(columns.event_date.value(row)),
+            unit_kind: self.names.number(columns.unit_kind.value(row)),
+            unit_id: self.names.number(columns.unit_id.value(row)),
+            facility,
+            area,
+            feed: self.names.number(columns.feed.value(row)),
+            kind: self.names.number(columns.kind.value(row)),
+        };
+        let flagged = quality.is_some_and(|flags| self.names.text(flags).split(',').any(|flag| flag == OUT_OF_RANGE));
+        let counted = Row {
+            value: columns.value.value(row),
+            denominator: columns.denominator.is_valid(row).then(|| columns.denominator.value(row)),
+            person,
+            slot,
+            quality,
+            counts: !flagged,
+            event_time: columns.event_time.value(row),
+            known_at: columns.known_at.value(row),
+        };
+        (group, counted)
+    }
+
+    /// Records that stand, retracted ones left out.
+    pub fn len(&self) -> usize {
+        self.records.values().filter(|record| !record.retracted).count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+macro_rules! columns {
+    ($($name:ident: $array:ty),+ $(,)?) => {
+        struct Columns<'a> { $($name: &'a $array),+ }
+
+        impl<'a> Columns<'a> {
+            fn of(batch: &'a RecordBatch) -> Result<Self> {
+                Ok(Self { $($name: column(batch, stringify!($name))?),+ })
+            }
+        }
+    };
+}
+
+columns! {
+    feed: arrow::array::StringArray,
+    kind: arrow::array::StringArray,
+    topic: arrow::array::StringArray,
+    partition: arrow::array::PrimitiveArray<Int32Type>,
+    offset: arrow::array::PrimitiveArray<Int64Type>,
+    record_key: arrow::array::StringArray,
+    revision: arrow::array::PrimitiveArray<Int64Type>,
+    operation: arrow::array::StringArray,
+    signal: arrow::array::StringArray,
+    unit_kind: arrow::array::StringArray,
+    unit_id: arrow::array::StringArray,
+    facility_id: arrow::array::StringArray,
+    area_code: arrow::array::StringArray,
+    event_time: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
+    event_date: arrow::array::PrimitiveArray<Date32Type>,
+    reported_at: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
+    value: arrow::array::PrimitiveArray<Int64Type>,
+    denominator: arrow::array::PrimitiveArray<Int64Type>,
+    person_key: arrow::array::StringArray,
+    slot: arrow::array::StringArray,
+    quality: arrow::array::StringArray,
+    known_at: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
+}
+
+impl Columns<'_> {
+    fn same_message(&self, one: usize, other: usize) -> bool {
+        self.offset.value(one) == self.offset.value(other)
+            && self.partition.value(one) == self.partition.value(other)
+            && self.topic.value(one) == self.topic.value(other)
+    }
+}
+
+fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T> {
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_any().downcast_ref())
+        .ok_or_else(|| Problem::new(codes::log::FILE_NOT_DECODED, "table signals", format!("column {name}")))
+}

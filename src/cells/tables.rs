@@ -1,0 +1,354 @@
+//! `cells`, `signals` (current rows) and `expected_reports` as tables: counted when a query reads them, and only the unit
+//! kinds and signals that it asks for.
+//!
+//! Promises: a table shows one moment; what a filter narrows changes nothing but the work.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::count::{Counting, Wanted};
+use super::moment::Moment;
+use super::reports::{ReportState, Turnout};
+use crate::delta::tables::{UTC, time_type};
+use crate::terms::Day;
+
+/// A moment and the days that its tables show.
+pub struct Shown {
+    pub moment: Arc<Moment>,
+    pub from: Day,
+    pub until: Day,
+    /// Microseconds UTC: what is due is judged here.
+    pub tick: i64,
+    turnout: OnceLock<Turnout>,
+}
+
+impl Shown {
+    pub fn new(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
+        Arc::new(Self { moment, from, until, tick, turnout: OnceLock::new() })
+    }
+
+    fn counting(&self) -> Counting<'_> {
+        Counting {
+            records: &self.moment.records,
+            registers: &self.moment.registers,
+            meanings: &self.moment.meanings,
+            turnout: self.turnout.get_or_init(|| self.moment.turnout(self.from, self.until)),
+        }
+    }
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    Cells,
+    /// Rows of winning messages that count.
+    CurrentSignals,
+    ExpectedReports,
+}
+
+/// A counted table.
+pub struct Counted {
+    shown: Arc<Shown>,
+    view: View,
+    schema: SchemaRef,
+}
+
+impl Counted {
+    pub fn new(shown: Arc<Shown>, view: View) -> Arc<Self> {
+        Arc::new(Self { shown, view, schema: schema(view) })
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.view)
+    }
+}
+
+#[async_trait]
+impl TableProvider for Counted {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let wanted = wanted(filters);
+        let batch = match self.view {
+            View::Cells => cells(&self.shown, &wanted, &self.schema)?,
+            View::CurrentSignals => signals(&self.shown, &wanted, &self.schema)?,
+            View::ExpectedReports => expected(&self.shown, &self.schema)?,
+        };
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema.clone(), projection.cloned())?)
+    }
+}
+
+/// The unit kinds and signals that `filters` leave.
+fn wanted(filters: &[Expr]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for filter in filters {
+        if let Some((column, values)) = equals(filter) {
+            let slot = match column.as_str() {
+                "unit_kind" => &mut wanted.unit_kinds,
+                "signal" => &mut wanted.signals,
+                _ => continue,
+            };
+            *slot = Some(match slot.take() {
+                Some(before) => before.intersection(&values).cloned().collect(),
+                None => values,
+            });
+        }
+    }
+    wanted
+}
+
+/// Reads `column = 'text'`, `column IN (…)` and ORs of these on one column.
+fn equals(filter: &Expr) -> Option<(String, BTreeSet<String>)> {
+    match filter {
+        Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
+            let (column, value) = match (&*binary.left, &*binary.right) {
+                (Expr::Column(column), value) | (value, Expr::Column(column)) => (column, value),
+                _ => return None,
+            };
+            Some((column.name.clone(), BTreeSet::from([literal(value)?])))
+        }
+        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
+            let (left, right) = (equals(&binary.left)?, equals(&binary.right)?);
+            (left.0 == right.0).then(|| (left.0, left.1.union(&right.1).cloned().collect()))
+        }
+        Expr::InList(list) if !list.negated => {
+            let Expr::Column(column) = &*list.expr else { return None };
+            let values: Option<BTreeSet<String>> = list.list.iter().map(literal).collect();
+            Some((column.name.clone(), values?))
+        }
+        _ => None,
+    }
+}
+
+fn literal(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _)
+        | Expr::Literal(ScalarValue::Utf8View(Some(text)), _)
+        | Expr::Literal(ScalarValue::LargeUtf8(Some(text)), _) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Columns of a counted table: name and type.
+pub fn schema(view: View) -> SchemaRef {
+    let text = DataType::Utf8;
+    let columns: Vec<(&str, DataType, bool)> = match view {
+        View::Cells => vec![
+            ("unit_kind", text.clone(), false),
+            ("unit_id", text.clone(), false),
+            ("signal", text.clone(), false),
+            ("event_date", DataType::Date32, false),
+            ("feed", text.clone(), false),
+            ("area_code", text.clone(), true),
+            ("facility_id", text.clone(), true),
+            ("syndrome", text.clone(), true),
+            ("channel", text, true),
+            ("count", DataType::Int64, true),
+            ("denominator", DataType::Int64, true),
+            ("expected", DataType::Int64, false),
+            ("reported", DataType::Int64, false),
+            ("zero", DataType::Int64, false),
+            ("missing", DataType::Int64, false),
+        ],
+        View::CurrentSignals => vec![
+            ("unit_kind", text.clone(), false),
+            ("unit_id", text.clone(), false),
+            ("signal", text.clone(), false),
+            ("event_date", DataType::Date32, false),
+            ("feed", text.clone(), false),
+            ("kind", text.clone(), false),
+            ("area_code", text.clone(), true),
+            ("facility_id", text.clone(), true),
+            ("syndrome", text.clone(), true),
+            ("person_key", text.clone(), true),
+            ("slot", text.clone(), true),
+            ("quality", text, true),
+            ("value", DataType::Int64, false),
+            ("denominator", DataType::Int64, true),
+            ("event_time", time_type(), false),
+            ("known_at", time_type(), false),
+        ],
+        View::ExpectedReports => vec![
+            ("facility_id", text.clone(), false),
+            ("facility_kind", text.clone(), false),
+            ("feed", text.clone(), false),
+            ("report_date", DataType::Date32, false),
+            ("state", text.clone(), false),
+            ("area_code", text, true),
+            ("due_at", time_type(), false),
+            ("received_at", time_type(), true),
+            ("is_zero", DataType::Boolean, false),
+            ("missing_run", DataType::Int64, false),
+        ],
+    };
+    Arc::new(Schema::new(
+        columns.into_iter().map(|(name, kind, null)| Field::new(name, kind, null)).collect::<Vec<_>>(),
+    ))
+}
+
+/// Builders by kind, filled row by row, in the order of the columns of each kind.
+#[derive(Default)]
+struct Builders {
+    texts: Vec<StringBuilder>,
+    numbers: Vec<Int64Builder>,
+    times: Vec<TimestampMicrosecondBuilder>,
+    days: Date32Builder,
+    truths: BooleanBuilder,
+}
+
+impl Builders {
+    fn texts<const N: usize>(&mut self, values: [Option<&str>; N]) {
+        self.texts.resize_with(N, StringBuilder::new);
+        self.texts.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
+    }
+
+    fn numbers<const N: usize>(&mut self, values: [Option<i64>; N]) {
+        self.numbers.resize_with(N, Int64Builder::new);
+        self.numbers.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
+    }
+
+    fn times<const N: usize>(&mut self, values: [Option<i64>; N]) {
+        self.times.resize_with(N, TimestampMicrosecondBuilder::new);
+        self.times.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
+    }
+
+    fn finish(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        let (mut texts, mut numbers, mut times) =
+            (self.texts.into_iter(), self.numbers.into_iter(), self.times.into_iter());
+        let columns = schema.fields().iter().map(|field| -> ArrayRef {
+            match field.data_type() {
+                DataType::Utf8 => Arc::new(texts.next().unwrap_or_default().finish()),
+                DataType::Int64 => Arc::new(numbers.next().unwrap_or_default().finish()),
+                DataType::Date32 => Arc::new(self.days.finish()),
+                DataType::Boolean => Arc::new(self.truths.finish()),
+                _ => Arc::new(times.next().unwrap_or_default().finish().with_timezone(UTC)),
+            }
+        });
+        let columns: Vec<ArrayRef> = columns.collect();
+        Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    }
+}
+
+fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
+    let cells = shown.counting().cells(wanted, shown.from, shown.until);
+    let mut rows = Builders::default();
+    for (key, cell) in &cells {
+        let meaning = shown.moment.meanings.any(&key.signal);
+        rows.texts([
+            Some(&*key.unit_kind),
+            Some(&*key.unit_id),
+            Some(&*key.signal),
+            Some(&*cell.feed),
+            cell.area_code.as_deref(),
+            cell.facility_id.as_deref(),
+            meaning.map(|meaning| meaning.syndrome.as_str()),
+            meaning.map(|meaning| meaning.channel.as_str()),
+        ]);
+        rows.days.append_value(key.day.0);
+        rows.numbers([
+            cell.count,
+            cell.denominator,
+            Some(cell.expected),
+            Some(cell.reported),
+            Some(cell.zero),
+            Some(cell.missing),
+        ]);
+    }
+    if cells.is_empty() {
+        return Ok(RecordBatch::new_empty(schema.clone()));
+    }
+    rows.finish(schema)
+}
+
+fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
+    let records = &shown.moment.records;
+    let names = &records.names;
+    let counting = shown.counting();
+    let mut rows = Builders::default();
+    let mut any = false;
+    let groups = records.groups.iter().filter(|(group, _)| {
+        group.day >= shown.from
+            && group.day <= shown.until
+            && wanted.signal(names.text(group.signal))
+            && wanted.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(names.text(group.unit_kind)))
+            && counting.is_authoritative(group)
+    });
+    for (group, members) in groups {
+        let signal = names.text(group.signal);
+        let syndrome = shown.moment.meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
+        for row in members.values().filter(|row| row.counts) {
+            any = true;
+            rows.texts([
+                Some(names.text(group.unit_kind)),
+                Some(names.text(group.unit_id)),
+                Some(signal),
+                Some(names.text(group.feed)),
+                Some(names.text(group.kind)),
+                group.area.map(|name| names.text(name)),
+                group.facility.map(|name| names.text(name)),
+                syndrome,
+                row.person.map(|name| names.text(name)),
+                row.slot.map(|name| names.text(name)),
+                row.quality.map(|name| names.text(name)),
+            ]);
+            rows.days.append_value(group.day.0);
+            rows.numbers([Some(row.value), row.denominator]);
+            rows.times([Some(row.event_time), Some(row.known_at)]);
+        }
+    }
+    if any { rows.finish(schema) } else { Ok(RecordBatch::new_empty(schema.clone())) }
+}
+
+fn expected(shown: &Shown, schema: &SchemaRef) -> Result<RecordBatch> {
+    let registers = &shown.moment.registers;
+    let mut rows = Builders::default();
+    let reports = shown.moment.expected_reports(shown.from, shown.until, shown.tick);
+    for report in &reports {
+        let facility = registers.facilities.get(&report.facility_id);
+        let area = registers.area_of(&report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
+        let state: ReportState = report.state;
+        rows.texts([
+            Some(&*report.facility_id),
+            facility.map(|facility| facility.kind.as_str()),
+            Some(&*report.feed),
+            Some(state.word()),
+            area.county,
+        ]);
+        rows.days.append_value(report.day.0);
+        rows.times([Some(report.due_at), report.received_at]);
+        rows.truths.append_value(report.is_zero);
+        rows.numbers([Some(report.missing_run)]);
+    }
+    if reports.is_empty() { Ok(RecordBatch::new_empty(schema.clone())) } else { rows.finish(schema) }
+}

@@ -1,0 +1,247 @@
+//! One epoch of messages becomes the rows of one commit.
+//!
+//! Promises: accepted + duplicates + quarantined = consumed, in messages, by construction: whatever is not a signal row
+//! is a quarantine row. A message that an earlier life quarantined keeps its verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
+
+use super::decode::{Context, Decoded, decode};
+use super::feed::{Feeds, Kind};
+use super::identity::Pseudonyms;
+use super::message::{Message, Rejected};
+use super::normalize::Mapping;
+use super::quarantine_rows::QuarantineRows;
+use super::seal::Sealer;
+use super::signal_rows::{Mapped, SignalRows};
+use super::source::Epoch;
+use crate::delta::commit::EpochRows;
+use crate::delta::reference::Edition;
+use crate::delta::registers::Registers;
+use crate::delta::tables::Table;
+use crate::engine;
+use crate::problem::codes::normalize as codes;
+use crate::problem::{Problem, Result};
+use crate::terms::{Day, Position};
+
+/// Observations older than this are stored and flagged `late`: they inform the baseline and open no alert.
+const LATE_AFTER_DAYS: i32 = 30;
+
+/// Everything that turns messages into rows under one edition of registers and code lists.
+pub struct Intake {
+    feeds: Arc<Feeds>,
+    registers: Arc<Registers>,
+    pseudonyms: Arc<Pseudonyms>,
+    sealer: Arc<Sealer>,
+    prefix: String,
+    mappings: BTreeMap<(String, String), Mapping>,
+}
+
+impl Intake {
+    /// Plans every mapping.
+    pub async fn new(
+        feeds: Arc<Feeds>,
+        edition: &Edition,
+        pseudonyms: Arc<Pseudonyms>,
+        sealer: Arc<Sealer>,
+        prefix: &str,
+    ) -> Result<Self> {
+        let registers = Arc::new(Registers::of(edition)?);
+        let context = engine::session(&registers, &BTreeMap::new(), 0);
+        for (name, batch) in engine::reference_tables(edition)? {
+            engine::register(&context, &name, batch.schema(), vec![batch])?;
+        }
+        let mut mappings = BTreeMap::new();
+        for kind in feeds.feeds.iter().flat_map(|feed| &feed.kinds) {
+            mappings.insert((kind.feed.clone(), kind.name.clone()), Mapping::plan(&context, kind).await?);
+        }
+        Ok(Self { feeds, registers, pseudonyms, sealer, prefix: prefix.to_owned(), mappings })
+    }
+
+    /// Topics of all feeds.
+    pub fn topics(&self) -> Vec<String> {
+        self.feeds.feeds.iter().map(|feed| feed_topic(&self.prefix, &feed.name)).collect()
+    }
+
+    /// The rows of one epoch. `kept` are messages that stand in quarantine already.
+    pub async fn rows(&self, epoch: &Epoch, kept: &BTreeSet<Position>, now: i64) -> Result<EpochRows> {
+        let mut by_feed: BTreeMap<&str, Vec<Message>> = BTreeMap::new();
+        for message in epoch.messages.iter().filter(|message| !kept.contains(&message.position)) {
+            by_feed.entry(&message.position.topic).or_default().push(message.clone());
+        }
+        let mut signals = Vec::new();
+        let mut quarantine = QuarantineRows::default();
+        for (topic, messages) in by_feed {
+            let Some(feed) = self.feeds.feeds.iter().find(|feed| feed_topic(&self.prefix, &feed.name) == topic) else {
+                return Err(Problem::new(
+                    crate::problem::codes::kafka::TOPIC_MISSING,
+                    topic,
+                    "no feed folder for this topic",
+                ));
+            };
+            let known_area = |code: &str| self.registers.knows_area(code);
+            let context = Context { pseudonyms: &self.pseudonyms, known_area: &known_area, now };
+            let (decoded, mut rejected) = decode(feed, &messages, &context);
+            for batch in &decoded {
+                let (rows, refused) = self.map(batch, &messages, now).await?;
+                signals.push(rows);
+                rejected.extend(refused);
+            }
+            let retries: BTreeMap<usize, &str> = decoded
+                .iter()
+                .flat_map(|batch| &batch.stated)
+                .filter_map(|stated| Some((stated.message, stated.retry_of.as_deref()?)))
+                .collect();
+            rejected.sort_by_key(|rejection| rejection.message);
+            for rejection in &rejected {
+                let message = &messages[rejection.message];
+                quarantine.push(feed, message, rejection, retries.get(&rejection.message).copied(), &self.sealer);
+            }
+        }
+        let schema = Table::Signals.schema_unstamped();
+        let signals = concat_batches(&schema, &signals).map_err(unbuilt)?;
+        Ok(EpochRows { ranges: epoch.ranges.clone(), signals, quarantine: quarantine.finish()? })
+    }
+
+    /// Maps one kind's batch; answers its rows and the messages that made none.
+    async fn map(&self, batch: &Decoded, messages: &[Message], now: i64) -> Result<(RecordBatch, Vec<Rejected>)> {
+        let kind = &batch.kind;
+        let Some(mapping) = self.mappings.get(&(kind.feed.clone(), kind.name.clone())) else {
+            return Err(unbuilt("a kind without a planned mapping"));
+        };
+        let (rows, failed) = mapping.run(&batch.raw).await?;
+        let mut refused: BTreeMap<usize, Rejected> = BTreeMap::new();
+        let mut refuse = |row: i64, code, found: String| {
+            let Some(stated) = usize::try_from(row).ok().and_then(|row| batch.stated.get(row)) else { return };
+            refused.entry(stated.message).or_insert_with(|| Rejected {
+                message: stated.message,
+                kind: Some(kind.name.clone()),
+                code,
+                pointer: String::new(),
+                found,
+                help: code.help.to_owned(),
+            });
+        };
+        for row in failed.keys() {
+            // The engine's words may repeat a value, so they go to nobody.
+            refuse(*row, codes::NORMALIZE_FAILED, "an error in normalize.sql".to_owned());
+        }
+        let mapped = self.mapped(kind, batch, &rows, now, &mut refuse);
+        let reached: BTreeSet<usize> = mapped.iter().map(|row| row.raw).collect();
+        for row in (0..batch.stated.len()).filter(|row| !reached.contains(row) && !failed.contains_key(&(*row as i64)))
+        {
+            refuse(row as i64, codes::NO_SIGNAL, "no row".to_owned());
+        }
+        let mut builder = SignalRows::new(kind);
+        for row in &mapped {
+            let stated = &batch.stated[row.raw];
+            if !refused.contains_key(&stated.message) {
+                builder.push(&messages[stated.message].position, stated, row);
+            }
+        }
+        Ok((builder.finish()?, refused.into_values().collect()))
+    }
+
+    /// The mapping's rows, completed from registers and statements; what may not stand is refused.
+    fn mapped(
+        &self,
+        kind: &Kind,
+        batch: &Decoded,
+        rows: &RecordBatch,
+        now: i64,
+        refuse: &mut impl FnMut(i64, crate::problem::Code, String),
+    ) -> Vec<Mapped> {
+        let text = |name: &str, row: usize| {
+            let column = rows.column_by_name(name)?.as_string_opt::<i32>()?;
+            column.is_valid(row).then(|| column.value(row).to_owned())
+        };
+        let number = |name: &str, row: usize| {
+            let column = rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
+            column.is_valid(row).then(|| column.value(row))
+        };
+        let time = |row: usize| {
+            let column = rows.column_by_name("event_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+            column.is_valid(row).then(|| column.value(row))
+        };
+        let date = |row: usize| {
+            let column = rows.column_by_name("event_date")?.as_primitive_opt::<Date32Type>()?;
+            column.is_valid(row).then(|| Day(column.value(row)))
+        };
+        let mut mapped = Vec::with_capacity(rows.num_rows());
+        for row in 0..rows.num_rows() {
+            let raw = number("message", row).unwrap_or(-1);
+            let Some(stated) = usize::try_from(raw).ok().and_then(|raw| batch.stated.get(raw)) else { continue };
+            let (Some(signal), Some(unit_kind), Some(unit_id), Some(value)) =
+                (text("signal", row), text("unit_kind", row), text("unit_id", row), number("value", row))
+            else {
+                refuse(raw, codes::NORMALIZE_FAILED, "a null in a column that must not be null".to_owned());
+                continue;
+            };
+            let declared = kind.contract.signals.iter().any(|meaning| meaning.signal == signal)
+                && self.registers.rolls_up.contains_key(&unit_kind);
+            if !declared {
+                refuse(raw, codes::UNDECLARED, format!("signal {signal}, unit kind {unit_kind}"));
+                continue;
+            }
+            let in_future = stated.quality.as_deref().is_some_and(|flags| flags.contains("future_time"));
+            let event_time = if in_future { stated.event_time } else { time(row) };
+            let event_date = if in_future { None } else { date(row) };
+            let moment = match (event_time, event_date) {
+                (Some(at), given) => Some((at, given.unwrap_or(Day::of_micros(at)))),
+                (None, Some(day)) => Some((day.start_micros(), day)),
+                (None, None) => stated.event_time.map(|at| (at, Day::of_micros(at))),
+            };
+            let Some((event_time, event_date)) = moment else {
+                refuse(raw, codes::NO_EVENT_TIME, "neither event_time nor event_date".to_owned());
+                continue;
+            };
+            let facility_id = text("facility_id", row);
+            let unknown =
+                facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
+            let area_code = text("area_code", row)
+                .and_then(|code| self.registers.area_at(&code, event_date).map(str::to_owned))
+                .or_else(|| self.registers.area_of(facility_id.as_deref()?).map(str::to_owned));
+            let late = event_date < Day::of_micros(now).plus(-LATE_AFTER_DAYS);
+            mapped.push(Mapped {
+                raw: raw as usize,
+                signal,
+                unit_kind,
+                unit_id,
+                facility_id,
+                area_code,
+                event_time,
+                event_date,
+                value,
+                denominator: number("denominator", row),
+                person_key: text("person_key", row),
+                slot: text("slot", row),
+                quality: flags(stated.quality.as_deref(), late, unknown),
+            });
+        }
+        mapped
+    }
+}
+
+/// The topic of a feed.
+pub fn feed_topic(prefix: &str, feed: &str) -> String {
+    format!("{prefix}.feed.{feed}.v1")
+}
+
+fn flags(stated: Option<&str>, late: bool, unknown_facility: bool) -> Option<String> {
+    let mut flags: BTreeSet<&str> = stated.unwrap_or("").split(',').filter(|flag| !flag.is_empty()).collect();
+    if late {
+        flags.insert("late");
+    }
+    if unknown_facility {
+        flags.insert("unknown_facility");
+    }
+    (!flags.is_empty()).then(|| flags.into_iter().collect::<Vec<_>>().join(","))
+}
+
+pub(super) fn unbuilt(error: impl std::fmt::Display) -> Box<Problem> {
+    Problem::new(crate::problem::codes::log::FILE_NOT_ENCODED, "rows of an epoch", error.to_string())
+}

@@ -1,0 +1,71 @@
+//! Rules about reports that did not come: silence is not zero.
+
+use std::collections::BTreeMap;
+
+use super::super::calendar::instant;
+use super::super::rows::Text;
+use super::{Finding, View};
+
+/// A report of one facility, feed and day that is due, has not come, and whose time has passed.
+fn is_missing(view: &View<'_>, facility: &str, feed: &str, day: i64, minutes: i64) -> bool {
+    let came = view.book.reports.contains_key(&(Text::from(facility), Text::from(feed), day));
+    !came && instant(day, minutes) <= view.tick
+}
+
+/// Consecutive expected reports of one facility that are missing.
+pub fn missing_report(view: &View<'_>) -> Result<Vec<Finding>, String> {
+    let blue = view.parameter("missing_report.blue_days")?;
+    let yellow = view.parameter("missing_report.yellow_days")?;
+    let orange = view.parameter("missing_report.orange_days")?;
+    let mut out = Vec::new();
+    for feed in view.duty.feeds() {
+        for facility in view.duty.facilities() {
+            let mut run: Vec<i64> = Vec::new();
+            for (day, minutes) in view.duty.days_of(feed, facility) {
+                if day < view.first_day || day > view.today() {
+                    continue;
+                }
+                if !is_missing(view, facility, feed, day, minutes) {
+                    run.clear();
+                    continue;
+                }
+                run.push(day);
+                let length = run.len() as f64;
+                if length >= blue {
+                    let unit = ("facility", facility, view.duty.county_of(facility));
+                    let signal = format!("{feed}_report");
+                    let mut found = Finding::new("missing_report", unit, &signal, (run[0], day), (length, blue));
+                    let severity = if length >= yellow { "yellow" } else { "blue" };
+                    found.severity = Some(if length >= orange { "orange" } else { severity });
+                    out.push(found);
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// All expected reporters of a county and feed are missing on one day.
+pub fn silent_feed(view: &View<'_>) -> Result<Vec<Finding>, String> {
+    let share_min = view.parameter("silent_feed.missing_share")?;
+    let mut out = Vec::new();
+    for feed in view.duty.feeds() {
+        for day in view.first_day.max(view.lean())..=view.today() {
+            let mut counties: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+            for (facility, minutes) in view.duty.on(feed, day).into_iter().flatten() {
+                let county = counties.entry(view.duty.county_of(facility)).or_default();
+                county.0 += 1;
+                county.1 += i64::from(is_missing(view, facility, feed, day, *minutes));
+            }
+            for (county, (expected, missing)) in counties {
+                let share = missing as f64 / expected as f64;
+                if share >= share_min {
+                    let (unit, of) = (("county", county, county), (missing as f64, share_min));
+                    let found = Finding::new("silent_feed", unit, &format!("{feed}_report"), (day, day), of);
+                    out.push(found.with(Some(expected as f64), share));
+                }
+            }
+        }
+    }
+    Ok(out)
+}
