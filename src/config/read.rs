@@ -67,10 +67,6 @@ impl Reading<'_> {
         format!("{}, line {}", self.file, 1 + before.filter(|byte| *byte == b'\n').count())
     }
 
-    fn refuse(&mut self, problem: Box<Problem>) {
-        self.problems.push(*problem);
-    }
-
     fn top(&mut self, table: &DeTable<'_>) {
         let mut sections: Vec<_> = table.iter().collect();
         // The table is sorted by name; people read from the top.
@@ -83,7 +79,7 @@ impl Reading<'_> {
                 _ if is_known => {
                     let found = format!("{section} = …");
                     let problem = Problem::new(CONFIG_VALUE, self.line(span), found);
-                    self.refuse(problem.help(format!("a section: [{section}]")));
+                    self.problems.push(*problem.help(format!("a section: [{section}]")));
                 }
                 DeValue::Table(_) => self.unknown_section(section, span),
                 _ => self.unknown_key("", section, span),
@@ -107,7 +103,8 @@ impl Reading<'_> {
                 }
                 Err((found, help)) => {
                     let at = self.line(value.span());
-                    self.refuse(Problem::new(CONFIG_VALUE, at, format!("{}: {found}", key.path())).help(help));
+                    let found = format!("{}: {found}", key.path());
+                    self.problems.push(*Problem::new(CONFIG_VALUE, at, found).help(help));
                 }
             }
         }
@@ -118,13 +115,13 @@ impl Reading<'_> {
         let help = meant(section, &names)
             .map_or_else(|| format!("the sections are {}", names.join(", ")), |near| format!("did you mean [{near}]?"));
         let problem = Problem::new(CONFIG_KEY, self.line(span), format!("the section [{section}]"));
-        self.refuse(problem.help(help));
+        self.problems.push(*problem.help(help));
     }
 
     fn unknown_key(&mut self, section: &str, name: &str, span: Range<usize>) {
         let path = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
         let problem = Problem::new(CONFIG_KEY, self.line(span), format!("the key {path}"));
-        self.refuse(match nearest(section, name) {
+        self.problems.push(*match nearest(section, name) {
             Some(near) => problem.help(format!("did you mean {near}?")),
             None => problem,
         });
