@@ -43,12 +43,12 @@ const FEWER_WORDS: &[(&str, &[&str])] = &[
 ];
 
 /// They put the parts together, so they may import all.
-const WIRING: &[&str] = &["main", "lib", "cli", "pipeline"];
+const WIRING: &[&str] = &["main", "lib", "cli", "pipeline", "demo"];
 
 /// Crates that only some parts may touch: each is one decision, at one place.
 const CRATES: &[(&str, &[&str])] = &[
-    ("rdkafka", &["kafka", "consume", "publish", "simulate"]),
-    ("deltalake", &["delta", "engine"]),
+    ("rdkafka", &["kafka", "consume", "publish", "demo"]),
+    ("deltalake", &["delta", "engine", "serve"]),
     ("object_store", &["delta", "engine"]),
     ("datafusion", &["engine", "cells", "consume", "detect", "serve"]),
     ("datafusion_postgres", &["serve"]),
