@@ -32,7 +32,7 @@ pub const TRANSACTION_TIMEOUT_MS: u32 = 30_000;
 const MESSAGE_TIMEOUT_MS: u32 = 20_000;
 
 /// librdkafka's names that the `[kafka.security]` table may hold, and no others.
-const SECURITY_NAMES: [&str; 10] = [
+pub const SECURITY_NAMES: [&str; 10] = [
     "sasl.mechanism",
     "sasl.password_file",
     "sasl.username",

@@ -12,6 +12,7 @@ pub mod problem;
 pub mod clock;
 pub mod alert;
 pub mod kafka;
+pub mod config;
 pub mod engine;
 pub mod cells;
 pub mod consume;

@@ -1,5 +1,6 @@
 //! Every problem this system can tell a person about, one entry each; docs/problems.md is written from here.
 
+pub mod config;
 pub mod field;
 pub mod folder;
 pub mod kafka;
@@ -42,7 +43,7 @@ pub const ALL: &[Code] = &[IO, ARGUMENT];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
+    [ALL, config::ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
         .into_iter()
         .flatten()
 }
