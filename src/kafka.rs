@@ -227,7 +227,9 @@ pub fn trouble(code: Code, at: impl Into<String>, error: &KafkaError) -> Box<Pro
 /// Runs what waits for Kafka on a thread that may wait.
 pub async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(act).await;
-    done.map_err(|error| Problem::new(codes::kafka::KAFKA_UNREACHABLE, "a thread that waits for Kafka", error.to_string()))
+    done.map_err(|error| {
+        Problem::new(codes::kafka::KAFKA_UNREACHABLE, "a thread that waits for Kafka", error.to_string())
+    })
 }
 
 #[cfg(test)]

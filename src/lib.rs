@@ -10,9 +10,9 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod config;
 pub mod alert;
 pub mod kafka;
-pub mod config;
 pub mod engine;
 pub mod cells;
 pub mod consume;

@@ -72,10 +72,10 @@ impl KafkaOutbox {
 
 /// A producer that has reached a broker: whoever is refused hears why here, not from a timeout later.
 fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProducer<Deliveries>> {
-    let producer: BaseProducer<Deliveries> = settings
-        .publisher(transactional_id)?
-        .create_with_context(Deliveries::default())
-        .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, format!("kafka {}", settings.bootstrap_servers), &error))?;
+    let producer: BaseProducer<Deliveries> =
+        settings.publisher(transactional_id)?.create_with_context(Deliveries::default()).map_err(|error| {
+            trouble(codes::kafka::KAFKA_SETTING, format!("kafka {}", settings.bootstrap_servers), &error)
+        })?;
     match producer.client().fetch_metadata(None, CONNECT_WAIT) {
         Ok(_) => Ok(producer),
         Err(error) => Err(unreachable(settings, &producer, &error)),

@@ -32,7 +32,8 @@ pub struct Visible {
 impl Visible {
     pub fn open(settings: &KafkaSettings) -> Result<Self> {
         let at = || format!("kafka {}", settings.bootstrap_servers);
-        let consumer = settings.reader()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
+        let consumer =
+            settings.reader()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
         Ok(Self { settings: settings.clone(), consumer })
     }
 
