@@ -62,6 +62,16 @@ enum Verb {
     },
 }
 
+impl Cli {
+    /// What is logged where `QIANSHAO_LOG` says nothing. The demo's broker ends with the demo, which is no trouble.
+    pub fn log_filter(&self) -> &'static str {
+        match self.verb {
+            Verb::Serve(_) => "info,deltalake=warn,delta_kernel=warn,datafusion=warn",
+            _ => "warn,librdkafka=off,rdkafka=off",
+        }
+    }
+}
+
 /// Runs one verb.
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
