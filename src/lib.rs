@@ -18,4 +18,5 @@ pub mod consume;
 pub mod delta;
 pub mod detect;
 pub mod publish;
+pub mod serve;
 pub mod simulate;
