@@ -32,7 +32,7 @@ pub const TRANSACTION_TIMEOUT_MS: u32 = 30_000;
 const MESSAGE_TIMEOUT_MS: u32 = 20_000;
 
 /// librdkafka's names that the `[kafka.security]` table may hold, and no others.
-const SECURITY_NAMES: [&str; 10] = [
+pub const SECURITY_NAMES: [&str; 10] = [
     "sasl.mechanism",
     "sasl.password_file",
     "sasl.username",
@@ -222,6 +222,14 @@ fn unknown_name(name: &str) -> Box<Problem> {
 /// A failure of librdkafka, told to a person.
 pub fn trouble(code: Code, at: impl Into<String>, error: &KafkaError) -> Box<Problem> {
     Problem::new(code, at, error.to_string())
+}
+
+/// Runs what waits for Kafka on a thread that may wait.
+pub async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.map_err(|error| {
+        Problem::new(codes::kafka::KAFKA_UNREACHABLE, "a thread that waits for Kafka", error.to_string())
+    })
 }
 
 #[cfg(test)]

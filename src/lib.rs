@@ -10,6 +10,7 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod config;
 pub mod alert;
 pub mod kafka;
 pub mod engine;
@@ -20,3 +21,6 @@ pub mod detect;
 pub mod publish;
 pub mod serve;
 pub mod simulate;
+pub mod pipeline;
+pub mod demo;
+pub mod cli;

@@ -1,2 +1,8 @@
-#[test]
-fn a() {}
+//! What we promise, as one test binary. `cargo test` runs it; `cargo test NAME` runs one promise.
+//!
+//! Real parts (Apache Kafka, kcat) have a binary of their own: `tests/live`, run by `.ci/run live`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
+/// The house rules: who imports whom, sizes, words, and that every document says what the code does.
+mod tidy;

@@ -36,6 +36,8 @@ pub struct Kind {
     pub feed: String,
     pub name: String,
     pub contract: Contract,
+    /// The contract's text, as it is put in force.
+    pub contract_json: String,
     pub normalize_sql: String,
     /// Examples that must be accepted, one JSON object a line.
     pub good: String,
@@ -111,11 +113,13 @@ impl Kind {
             let found = format!("no {name}");
             files.get(name).cloned().ok_or_else(|| vec![*Problem::new(folder::FILE_MISSING, &at, found)])
         };
-        let contract = Contract::parse(&format!("{at}/contract.json"), &file("contract.json")?)?;
+        let contract_json = file("contract.json")?;
+        let contract = Contract::parse(&format!("{at}/contract.json"), &contract_json)?;
         Ok(Self {
             feed: feed.to_owned(),
             name: kind.to_owned(),
             contract,
+            contract_json,
             normalize_sql: file("normalize.sql")?,
             good: files.get("good.ndjson").cloned().unwrap_or_default(),
             bad: files.get("bad.ndjson").cloned().unwrap_or_default(),

@@ -37,6 +37,7 @@ pub mod normalize;
 pub mod signal_rows;
 pub mod quarantine_rows;
 pub mod epoch_rows;
+pub mod role;
 pub mod check;
 
 #[cfg(test)]

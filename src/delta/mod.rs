@@ -15,5 +15,6 @@ pub mod memory_log;
 pub mod maintain;
 pub mod reference;
 pub mod registers;
+pub mod csv_folder;
 #[cfg(test)]
 pub mod testing;

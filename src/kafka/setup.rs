@@ -9,7 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::kafka::{KafkaSettings, Topics, trouble};
+use crate::kafka::{KafkaSettings, Topics, blocking, trouble};
 use crate::problem::{Problem, Result, codes};
 
 const ADMIN_WAIT: Duration = Duration::from_secs(15);
@@ -37,11 +37,11 @@ impl Setup {
         if missing.is_empty() {
             return Ok(());
         }
-        let at = || format!("kafka {}", self.settings.bootstrap_servers);
-        let admin: AdminClient<DefaultClientContext> =
-            self.settings.admin()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
+        let settings = self.settings.clone();
+        let (admin, there) = blocking(move || connect(&settings)).await??;
         for name in missing {
-            let was_there = self.create(&admin, &name).await?;
+            // Looked for first: where topics are made by an administrator, asking to create one is already refused.
+            let was_there = there.contains(&name) || self.create(&admin, &name).await?;
             if was_there && self.is_compacted(&name) {
                 check_compaction(&admin, &name).await?;
             }
@@ -54,7 +54,7 @@ impl Setup {
         name == self.topics.progress() || name == self.topics.current()
     }
 
-    /// True if the topic was there before.
+    /// True if somebody else has created it meanwhile.
     async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<bool> {
         let is_single = name == self.topics.progress() || name == self.topics.control();
         let partitions = if is_single { 1 } else { BROKERS_DEFAULT };
@@ -71,6 +71,17 @@ impl Setup {
                 .help("let an administrator create it, or give this user Create on the cluster")),
         }
     }
+}
+
+/// An administrator's client, and the names of the topics that are there.
+fn connect(settings: &KafkaSettings) -> Result<(AdminClient<DefaultClientContext>, BTreeSet<String>)> {
+    let at = || format!("kafka {}", settings.bootstrap_servers);
+    let admin: AdminClient<DefaultClientContext> =
+        settings.admin()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
+    let metadata = admin.inner().fetch_metadata(None, ADMIN_WAIT);
+    let metadata = metadata.map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, at(), &error))?;
+    let there = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+    Ok((admin, there))
 }
 
 async fn check_compaction(admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<()> {

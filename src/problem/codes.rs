@@ -1,5 +1,6 @@
 //! Every problem this system can tell a person about, one entry each; docs/problems.md is written from here.
 
+pub mod config;
 pub mod field;
 pub mod folder;
 pub mod kafka;
@@ -30,11 +31,19 @@ pub const IO: Code = Code {
     help: "check that the path exists and that this user may read and write it",
 };
 
-pub const ALL: &[Code] = &[IO];
+pub const ARGUMENT: Code = Code {
+    id: "QS-C002",
+    reason: "argument",
+    en: "an argument is not understood",
+    zh: "命令行参数无法识别",
+    help: "`qianshao help` lists verbs and options",
+};
+
+pub const ALL: &[Code] = &[IO, ARGUMENT];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
+    [ALL, config::ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
         .into_iter()
         .flatten()
 }

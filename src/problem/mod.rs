@@ -6,8 +6,10 @@
 use std::fmt;
 
 pub use codes::Code;
+pub use document::documentation;
 
 pub mod codes;
+mod document;
 
 /// One problem, the same value in the command line, in SQL and in `quarantine`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -258,4 +258,17 @@ mod tests {
         assert_eq!(changed.header("ce_time"), Some("1970-01-01T08:00:00.000001+08:00"));
         assert_eq!(changed.header("content-type"), Some("application/json"));
     }
+
+    #[test]
+    fn the_asyncapi_document_names_our_topics_and_schemas_that_are_there() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/alerts");
+        let document = std::fs::read_to_string(folder.join("asyncapi.yaml")).unwrap();
+        let restricted = topics().restricted("9901").replace("9901", "{prefecture}");
+        for address in [topics().changed(), topics().current(), restricted, topics().dead_letter("{feed}")] {
+            assert!(document.contains(&format!("address: {address}\n")), "{address}");
+        }
+        let files: Vec<&str> = document.lines().filter_map(|line| line.trim().strip_prefix("$ref: './")).collect();
+        assert_eq!(files.len(), 4);
+        assert!(files.iter().all(|file| folder.join(file.trim_end_matches('\'')).is_file()), "{files:?}");
+    }
 }

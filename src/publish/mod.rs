@@ -18,3 +18,4 @@ pub mod outbox;
 pub mod memory;
 pub mod topic;
 pub mod visible;
+pub mod role;

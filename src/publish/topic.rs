@@ -14,7 +14,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::kafka::setup::Setup;
-use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, trouble};
+use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, blocking, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
 use crate::publish::outbox::{Outbox, Progress, Published};
@@ -133,11 +133,6 @@ impl Outbox for KafkaOutbox {
             Err(problem) => Published::Unknown(problem.to_string()),
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(act).await;
-    done.map_err(|error| Problem::new(codes::kafka::KAFKA_UNREACHABLE, "a publishing thread", error.to_string()))
 }
 
 fn transact(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> Published {

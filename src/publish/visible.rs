@@ -93,23 +93,20 @@ impl Visible {
             added.map_err(|e| unreachable(&e))?;
         }
         self.consumer.assign(&from_beginning).map_err(|e| unreachable(&e))?;
-        let mut silent = 0;
-        while !open.is_empty() {
+        let (mut silent, mut last) = (0, String::new());
+        while !open.is_empty() && silent < SILENT_POLLS_MAX {
+            silent += 1;
             match self.consumer.poll(POLL) {
-                Some(Ok(message)) => each(&message)?,
+                Some(Ok(message)) => (silent, _) = (0, each(&message)?),
                 Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
-                // A broker that goes away while we read comes back or falls silent.
-                Some(Err(error)) => tracing::debug!(%error, topic, "while reading back"),
-                None if silent >= SILENT_POLLS_MAX => {
-                    let found = format!("{} partitions did not come to their end", open.len());
-                    return Err(Problem::new(codes::kafka::KAFKA_UNREACHABLE, self.at(topic), found));
-                }
-                None => {
-                    silent += 1;
-                    continue;
-                }
+                // A broker that goes away while we read comes back; what it refuses, it refuses again.
+                Some(Err(error)) => last = format!("; {error}"),
+                None => {}
             }
-            silent = 0;
+        }
+        if !open.is_empty() {
+            let found = format!("{} partitions did not come to their end{last}", open.len());
+            return Err(Problem::new(codes::kafka::KAFKA_UNREACHABLE, self.at(topic), found));
         }
         self.consumer.unassign().map_err(|e| unreachable(&e))
     }

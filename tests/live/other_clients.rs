@@ -1,25 +1,28 @@
-//! Somebody else's program reads the same alerts: kcat, which is not ours and not Rust.
+//! Somebody else's programs read the same alerts: kcat, and the CloudEvents project's own library.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use qianshao::publish::outbox::{Pending, publish_pending};
 use qianshao::publish::topic::KafkaOutbox;
 use serde_json::Value;
 
 use crate::broker::{address, settings};
-use crate::publishing::{publish, rows};
+use crate::publishing::{letter, publish, rows};
+
+/// One JSON object a message, up to the end.
+fn kcat(topic: &str) -> Command {
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-C", "-J", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"]);
+    kcat.args(["-b", &address(), "-t", topic]);
+    kcat
+}
 
 #[tokio::test]
 async fn kcat_reads_every_alert_with_its_headers_and_its_key() {
     let settings = settings("kcat");
     publish(&mut KafkaOutbox::new(&settings, "kcat"), &settings, &rows(50)).await;
-    let (broker, topic) = (address(), settings.topics().current());
-    // -J: one JSON object a message; -e: leave at the end.
-    let read = Command::new("kcat")
-        .args(["-C", "-J", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"])
-        .args(["-b", &broker, "-t", &topic])
-        .output()
-        .expect("kcat is installed by .ci/run");
+    let read = kcat(&settings.topics().current()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let mut newest = BTreeMap::new();
     for line in String::from_utf8(read.stdout).unwrap().lines() {
@@ -34,4 +37,28 @@ async fn kcat_reads_every_alert_with_its_headers_and_its_key() {
         newest.insert(body["alert_id"].clone().to_string(), body["revision"].clone());
     }
     assert_eq!(newest.len(), 50);
+}
+
+#[tokio::test]
+async fn the_cloudevents_library_takes_every_message_of_every_topic() {
+    let python = std::env::var("QIANSHAO_PYTHON").expect("QIANSHAO_PYTHON has the library: run `.ci/run live`");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/read_events.py");
+    let (settings, letters) = (settings("events"), [letter(1), letter(2)]);
+    let topics = settings.topics();
+    let pending = Pending { alerts: &rows(20), dead_letters: &letters };
+    publish_pending(&mut KafkaOutbox::new(&settings, "events"), &topics, pending).await.unwrap();
+    let every = [topics.changed(), topics.current(), topics.restricted("990103"), topics.dead_letter("example")];
+    for (topic, count) in every.iter().zip([20, 20, 20, 2]) {
+        let mut messages = kcat(topic).stdout(Stdio::piped()).spawn().unwrap();
+        let read = Command::new(&python).arg(script).stdin(messages.stdout.take().unwrap()).output().unwrap();
+        assert!(messages.wait().unwrap().success());
+        assert!(read.status.success(), "{topic}: {}", String::from_utf8_lossy(&read.stderr));
+        let lines = String::from_utf8(read.stdout).unwrap();
+        assert_eq!(lines.lines().count(), count, "{topic}");
+        for event in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            assert!(event["type"].as_str().unwrap().starts_with("cn.qianshao."), "{event}");
+            assert_eq!(event["datacontenttype"], "application/json");
+            assert!(event["data"]["known_at"].is_string(), "the body is parsed: {event}");
+        }
+    }
 }

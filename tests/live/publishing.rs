@@ -57,7 +57,7 @@ pub fn rows(count: i64) -> Vec<AlertRow> {
     (0..count).map(row).collect()
 }
 
-fn letter(offset: i64) -> QuarantineRow {
+pub fn letter(offset: i64) -> QuarantineRow {
     QuarantineRow {
         topic: "qianshao.feed.example.v1".to_owned(),
         partition: 0,

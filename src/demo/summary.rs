@@ -1,0 +1,233 @@
+//! What a run came to, as one JSON object: books, outbreaks found, alerts nobody planted.
+//!
+//! Promises: `accepted + duplicates + quarantined = consumed`, in messages, counted from the tables themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type};
+use serde::Serialize;
+
+use crate::alert::{Alert, RuleKind, State};
+use crate::delta::log::Log;
+use crate::delta::repair::offsets;
+use crate::delta::tables::Table;
+use crate::detect::alert_rows::alerts_of;
+use crate::problem::{Problem, Result, codes};
+use crate::simulate::ledger::{LedgerLine, Planted};
+use crate::simulate::oracle::Verdict;
+use crate::terms::{Day, MICROS_PER_SECOND};
+
+/// The whole of a finished run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    pub consumed: i64,
+    pub accepted: i64,
+    pub duplicates: i64,
+    pub quarantined: i64,
+    pub alerts: usize,
+    /// Alerts of threshold rules that the ledger does not know.
+    pub false_alerts: usize,
+    /// Alerts of statistical rules outside planted outbreaks.
+    pub unplanted_alerts: usize,
+    /// Where tables or topic differ from what the oracle expects.
+    pub unexpected_vs_oracle: usize,
+    pub seconds: f64,
+    pub planted: Vec<Found>,
+    pub rules: BTreeMap<String, Lives>,
+    /// What the oracle says, in its own words.
+    pub faults: Vec<String>,
+    #[serde(skip)]
+    pub oracle_statistical: u64,
+}
+
+/// A planted outbreak and the alert that found it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    pub id: String,
+    pub kind: String,
+    pub area_code: String,
+    pub rule: String,
+    pub onset: String,
+    pub found: bool,
+    pub delay_hours: Option<f64>,
+    pub alert_id: Option<String>,
+}
+
+/// How often a rule's alerts opened, ended, were withdrawn.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Lives {
+    pub opened: usize,
+    pub ended: usize,
+    pub withdrawn: usize,
+}
+
+impl Summary {
+    /// Everything that must hold for exit code 0.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        if self.accepted + self.duplicates + self.quarantined != self.consumed {
+            complaints.push("the books do not balance".to_owned());
+        }
+        complaints.extend(self.planted.iter().filter(|found| !found.found).map(|found| {
+            format!("not found: {} {} in {} from {}", found.id, found.rule, found.area_code, found.onset)
+        }));
+        if self.false_alerts > 0 {
+            complaints.push(format!("{} alerts of threshold rules that nobody planted", self.false_alerts));
+        }
+        if self.unexpected_vs_oracle > 0 {
+            complaints.push(format!("{} differences from the oracle", self.unexpected_vs_oracle));
+        }
+        if self.oracle_statistical != self.unplanted_alerts as u64 {
+            complaints.push(format!(
+                "{} unplanted statistical alerts, where the oracle derives {}",
+                self.unplanted_alerts, self.oracle_statistical
+            ));
+        }
+        complaints
+    }
+}
+
+/// Reads the tables of a finished run and compares them with its ledger and the oracle's verdict.
+pub async fn summarize(log: &dyn Log, ledger: &Path, verdict: &Verdict) -> Result<Summary> {
+    let planted = planted(ledger)?;
+    let mut newest: BTreeMap<String, Alert> = BTreeMap::new();
+    let mut first_tick: BTreeMap<String, i64> = BTreeMap::new();
+    for batch in log.read(Table::AlertHistory, i64::MIN, i64::MAX).await? {
+        for alert in alerts_of(&batch)? {
+            first_tick.entry(alert.id.to_string()).or_insert(alert.tick.0);
+            newest.insert(alert.id.to_string(), alert);
+        }
+    }
+    let mut summary = Summary {
+        alerts: newest.len(),
+        unexpected_vs_oracle: verdict.faults.len(),
+        oracle_statistical: verdict.expected_statistical_alerts,
+        faults: verdict.faults.iter().map(|f| format!("{} {} {}: {}", f.check, f.kind, f.place, f.detail)).collect(),
+        ..Summary::default()
+    };
+    count_messages(log, &mut summary).await?;
+    for alert in newest.values() {
+        let lives = summary.rules.entry(alert.rule.clone()).or_default();
+        lives.opened += 1;
+        lives.ended += usize::from(alert.state == State::Ended);
+        lives.withdrawn += usize::from(alert.state == State::Withdrawn);
+        let in_outbreak = planted.iter().any(|one| one.area_code == alert.series.area_code && overlaps(one, alert));
+        let of_rule = planted
+            .iter()
+            .any(|one| one.rule == alert.rule && one.area_code == alert.series.area_code && overlaps(one, alert));
+        match alert.rule_kind {
+            RuleKind::Threshold => summary.false_alerts += usize::from(!of_rule),
+            RuleKind::Statistical => summary.unplanted_alerts += usize::from(!in_outbreak),
+        }
+    }
+    summary.planted = planted.iter().map(|one| found(one, &newest, &first_tick)).collect();
+    Ok(summary)
+}
+
+fn found(planted: &Planted, alerts: &BTreeMap<String, Alert>, first_tick: &BTreeMap<String, i64>) -> Found {
+    let by = alerts
+        .values()
+        .filter(|alert| {
+            alert.rule == planted.rule && alert.series.area_code == planted.area_code && overlaps(planted, alert)
+        })
+        .min_by_key(|alert| (first_tick.get(alert.id.as_str()), alert.id.clone()));
+    let onset = Day::parse(&planted.onset).map(Day::start_micros);
+    let delay = by.and_then(|alert| {
+        Some((first_tick.get(alert.id.as_str())? - onset?) as f64 / (3_600 * MICROS_PER_SECOND) as f64)
+    });
+    Found {
+        id: planted.id.clone(),
+        kind: planted.kind.clone(),
+        area_code: planted.area_code.clone(),
+        rule: planted.rule.clone(),
+        onset: planted.onset.clone(),
+        found: by.is_some(),
+        delay_hours: delay,
+        alert_id: by.map(|alert| alert.id.to_string()),
+    }
+}
+
+fn overlaps(planted: &Planted, alert: &Alert) -> bool {
+    match (Day::parse(&planted.onset), Day::parse(&planted.until)) {
+        (Some(onset), Some(until)) => alert.onset.min(alert.window_start) <= until && alert.window_end >= onset,
+        _ => false,
+    }
+}
+
+fn planted(ledger: &Path) -> Result<Vec<Planted>> {
+    let at = |error: String| Problem::new(codes::IO, ledger.display().to_string(), error);
+    let file = std::fs::File::open(ledger).map_err(|error| at(error.to_string()))?;
+    let mut planted = Vec::new();
+    for line in std::io::BufReader::new(file).lines() {
+        let line = line.map_err(|error| at(error.to_string()))?;
+        // Header lines come first; nothing is planted after the first message.
+        match serde_json::from_str(&line).map_err(|error| at(error.to_string()))? {
+            LedgerLine::Planted(one) => planted.push(one),
+            LedgerLine::Message(_) => break,
+            LedgerLine::City(_) | LedgerLine::Facility(_) | LedgerLine::Expected(_) | LedgerLine::Silence(_) => {}
+        }
+    }
+    Ok(planted)
+}
+
+/// Counts messages, not rows. A duplicate is a message whose record, revision and content an earlier one had.
+async fn count_messages(log: &dyn Log, summary: &mut Summary) -> Result<()> {
+    summary.consumed = offsets(&log.head(Table::Signals).await?).values().sum();
+    let mut messages: BTreeSet<(i64, Place)> = BTreeSet::new();
+    let mut content: BTreeMap<Place, (String, i64, String)> = BTreeMap::new();
+    for batch in log.read(Table::Signals, i64::MIN, i64::MAX).await? {
+        let known = crate::delta::files::known_at_of(&batch);
+        for (row, place) in places(&batch).into_iter().enumerate() {
+            let text = |name: &str| {
+                batch
+                    .column_by_name(name)
+                    .and_then(|column| column.as_string_opt::<i32>())
+                    .map_or("", |column| column.value(row))
+                    .to_owned()
+            };
+            let revision = number::<Int64Type>(&batch, "revision", row);
+            if messages.insert((known.map_or(0, |known| known.value(row)), place.clone())) {
+                content.insert(place, (text("record_key"), revision, text("content_hash")));
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (_, place) in &messages {
+        match content.get(place).is_some_and(|content| seen.insert(content.clone())) {
+            true => summary.accepted += 1,
+            false => summary.duplicates += 1,
+        }
+    }
+    let mut quarantined = BTreeSet::new();
+    for batch in log.read(Table::Quarantine, i64::MIN, i64::MAX).await? {
+        quarantined.extend(places(&batch));
+    }
+    summary.quarantined = quarantined.len() as i64;
+    Ok(())
+}
+
+type Place = (String, i32, i64);
+
+fn places(batch: &RecordBatch) -> Vec<Place> {
+    let topic = batch.column_by_name("topic").and_then(|column| column.as_string_opt::<i32>());
+    (0..batch.num_rows())
+        .map(|row| {
+            (
+                topic.map_or("", |topic| topic.value(row)).to_owned(),
+                number::<Int32Type>(batch, "partition", row),
+                number::<Int64Type>(batch, "offset", row),
+            )
+        })
+        .collect()
+}
+
+fn number<T: arrow::datatypes::ArrowPrimitiveType>(batch: &RecordBatch, name: &str, row: usize) -> T::Native {
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_primitive_opt::<T>())
+        .filter(|column| column.is_valid(row))
+        .map_or_else(T::Native::default, |column| column.value(row))
+}

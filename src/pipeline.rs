@@ -1,0 +1,190 @@
+//! The two loops, written out: commit, then detect. And what they stand on: a state folder with texts in force.
+//!
+//! Promises: roles meet only in the log; each loop ends cleanly when it is told to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use crate::cells::meanings::CLASS_FEED;
+use crate::clock::Clock;
+use crate::consume::feed::Feeds;
+use crate::consume::role::{Consume, Step};
+use crate::consume::source::{Pace, Source};
+use crate::delta::csv_folder::csv_texts;
+use crate::delta::delta_log::DeltaLog;
+use crate::delta::reference::{Text, put_in_force};
+use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
+use crate::detect::folder::read_folders;
+use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, Ticked, texts_of};
+use crate::kafka::seat::Seat;
+use crate::problem::{Problem, Result, codes};
+use crate::publish::outbox::{Outbox, Round};
+use crate::publish::role::Publish;
+
+/// Ticks follow epochs no closer than this: a burst of small epochs is judged once.
+const TICK_MS_MIN: u64 = 100;
+/// A tick without new rows, for what falls due: missing reports, runs that end.
+const TICK_MS_IDLE: u64 = 10_000;
+/// Small files are merged this often.
+const COMPACT_EVERY: Duration = Duration::from_secs(300);
+
+/// Folders that replace what the program was built with.
+#[derive(Clone, Debug, Default)]
+pub struct Folders {
+    pub feeds: Option<PathBuf>,
+    pub rules: Option<PathBuf>,
+    pub registers: Option<PathBuf>,
+    pub codes: Option<PathBuf>,
+}
+
+/// A state folder, opened, with its texts in force.
+pub struct State {
+    pub log: Arc<DeltaLog>,
+    pub feeds: Arc<Feeds>,
+}
+
+/// Opens the state folder and puts feeds, rules, registers and code lists in force.
+pub async fn open_state(state: &Path, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<State> {
+    let log = Arc::new(DeltaLog::open(state, clock.clone()).await?);
+    let feeds = Feeds::load(folders.feeds.as_deref()).map_err(first_problem)?;
+    let mut texts: Vec<Text> = feeds
+        .feeds
+        .iter()
+        .flat_map(|feed| &feed.kinds)
+        .map(|kind| Text {
+            class: CLASS_FEED.into(),
+            name: format!("{}/{}", kind.feed, kind.name),
+            body: kind.contract_json.clone(),
+        })
+        .collect();
+    texts.extend(texts_of(&read_folders(folders.rules.as_deref())?));
+    texts.extend(csv_texts(CLASS_CODE, folders.codes.as_deref())?);
+    texts.extend(csv_texts(CLASS_REGISTER, folders.registers.as_deref())?);
+    let classes = [CLASS_FEED, CLASS_RULE, CLASS_PACK, CLASS_CODE, CLASS_REGISTER];
+    put_in_force(&*log, &**clock, &classes, &texts).await?;
+    Ok(State { log, feeds: Arc::new(feeds) })
+}
+
+/// Commit: messages become rows, and the offsets they came from, in one step.
+pub async fn consume(
+    mut role: Consume,
+    mut source: Box<dyn Source>,
+    mut pace: Pace,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+) -> Result<()> {
+    while !stop.is_told() {
+        let began = clock.now();
+        match role.step(&mut *source, &pace.limit()).await? {
+            Step::Epoch { messages, bytes } => pace.learn(messages, bytes, (clock.now() - began) as u64 / 1_000),
+            Step::Idle | Step::Dropped => {}
+            Step::End => break,
+        }
+    }
+    Ok(())
+}
+
+/// Then detect: what changed is counted again and judged at a logical moment.
+pub async fn detect(
+    mut role: Detect,
+    log: Arc<DeltaLog>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    mut each: impl FnMut(Ticked) + Send,
+) -> Result<()> {
+    use crate::delta::log::Log;
+    use crate::delta::tables::Table;
+    let (mut seen, mut idle_since) = (i64::MIN, clock.now());
+    while !stop.is_told() {
+        let head = log.head(Table::Signals).await?;
+        let due = clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
+        if head.clock > seen || due {
+            let ticked = role.tick(clock.now().max(head.clock)).await?;
+            (seen, idle_since) = (ticked.tick, clock.now());
+            each(ticked);
+        }
+        stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
+    }
+    Ok(())
+}
+
+/// The table first, the topic second; only while we hold the publisher's seat.
+pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat, stop: Stop) -> Result<()> {
+    let (mut term, mut fenced) = (None, true);
+    while !stop.is_told() {
+        if fenced || term != seat.term() {
+            tokio::select! {
+                taken = seat.taken(term) => (term, fenced) = (Some(taken?), false),
+                () = stop.clone().told() => break,
+            }
+        }
+        match role.round(&mut *outbox).await {
+            Ok(Round::Done { .. }) => fenced = false,
+            Ok(Round::Fenced(by)) => {
+                warn!(by, "another publisher has taken over; waiting to be assigned again");
+                fenced = true;
+            }
+            Err(problem) => error!(at = problem.at, found = problem.found, "{}", problem.code.en),
+        }
+        stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
+    }
+    Ok(())
+}
+
+/// Keeps the log short: merges the small files of each table now and then.
+pub async fn maintain(log: Arc<DeltaLog>, stop: Stop) -> Result<()> {
+    use crate::delta::tables::Table;
+    while !stop.is_told() {
+        stop.wait(COMPACT_EVERY).await;
+        for table in Table::ALL {
+            if let Err(problem) = log.compact(table).await {
+                warn!(table = table.name(), found = problem.found, "small files were not merged");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Told once, heard by every loop.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (tell, told) = watch::channel(false);
+        (tell, Self(told))
+    }
+
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Ends when told.
+    pub async fn told(mut self) {
+        // An error is the sender's end, which is a stop too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    /// Waits, but not past the end.
+    pub async fn wait(&self, time: Duration) {
+        let mut told = self.0.clone();
+        // An error is the sender's end, which is a stop too.
+        let _ = tokio::time::timeout(time, told.wait_for(|stop| *stop)).await;
+    }
+}
+
+fn first_problem(problems: Vec<Problem>) -> Box<Problem> {
+    let more = problems.len().saturating_sub(1);
+    match problems.into_iter().next() {
+        Some(first) if more == 0 => Box::new(first),
+        Some(first) => {
+            let help = format!("{} ({more} more: qianshao feed check DIR)", first.help);
+            Box::new(first).help(help)
+        }
+        None => Problem::new(codes::IO, "feeds", "nothing was read"),
+    }
+}
