@@ -19,6 +19,7 @@ pub mod consume;
 pub mod delta;
 pub mod detect;
 pub mod publish;
+pub mod serve;
 pub mod simulate;
 pub mod pipeline;
 pub mod demo;

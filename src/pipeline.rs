@@ -20,6 +20,7 @@ use crate::delta::reference::{Text, put_in_force};
 use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
 use crate::detect::folder::read_folders;
 use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, Ticked, texts_of};
+use crate::kafka::seat::Seat;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::outbox::{Outbox, Round};
 use crate::publish::role::Publish;
@@ -123,14 +124,21 @@ pub async fn detect(
     Ok(())
 }
 
-/// The table first, the topic second.
-pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, stop: Stop) -> Result<()> {
+/// The table first, the topic second; only while we hold the publisher's seat.
+pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat, stop: Stop) -> Result<()> {
+    let (mut term, mut fenced) = (None, true);
     while !stop.is_told() {
+        if fenced || term != seat.term() {
+            tokio::select! {
+                taken = seat.taken(term) => (term, fenced) = (Some(taken?), false),
+                () = stop.clone().told() => break,
+            }
+        }
         match role.round(&mut *outbox).await {
-            Ok(Round::Done { .. }) => {}
+            Ok(Round::Done { .. }) => fenced = false,
             Ok(Round::Fenced(by)) => {
                 warn!(by, "another publisher has taken over; waiting to be assigned again");
-                return Ok(());
+                fenced = true;
             }
             Err(problem) => error!(at = problem.at, found = problem.found, "{}", problem.code.en),
         }
@@ -165,6 +173,12 @@ impl Stop {
 
     pub fn is_told(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Ends when told.
+    pub async fn told(mut self) {
+        // An error is the sender's end, which is a stop too.
+        let _ = self.0.wait_for(|stop| *stop).await;
     }
 
     /// Waits, but not past the end.

@@ -17,6 +17,7 @@ use crate::problem::Result;
 use crate::terms::Day;
 
 /// The counted world at one moment.
+#[derive(Clone)]
 pub struct Moment {
     pub edition: Arc<Edition>,
     pub registers: Arc<Registers>,

@@ -210,6 +210,13 @@ impl Records {
         (group, counted)
     }
 
+    /// Topic, partition, offset and revision of the message that decides a record.
+    pub fn message(&self, key: u128) -> Option<(&str, i32, i64, i64)> {
+        let standing = &self.records.get(&key)?.standing;
+        let topic = self.topics.get(standing.topic as usize)?;
+        Some((topic, standing.partition, standing.offset, standing.revision))
+    }
+
     /// Records that stand, retracted ones left out.
     pub fn len(&self) -> usize {
         self.records.values().filter(|record| !record.retracted).count()

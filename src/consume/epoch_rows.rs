@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 
 use super::decode::{Context, Decoded, decode};
-use super::feed::{Feeds, Kind};
+use super::feed::{Feed, Feeds, Kind};
 use super::identity::Pseudonyms;
 use super::message::{Message, Rejected};
 use super::normalize::Mapping;
@@ -83,9 +83,7 @@ impl Intake {
                     "no feed folder for this topic",
                 ));
             };
-            let known_area = |code: &str| self.registers.knows_area(code);
-            let context = Context { pseudonyms: &self.pseudonyms, known_area: &known_area, now };
-            let (decoded, mut rejected) = decode(feed, &messages, &context);
+            let (decoded, mut rejected) = self.decode(feed, &messages, now);
             for batch in &decoded {
                 let (rows, refused) = self.map(batch, &messages, now).await?;
                 signals.push(rows);
@@ -105,6 +103,11 @@ impl Intake {
         let schema = Table::Signals.schema_unstamped();
         let signals = concat_batches(&schema, &signals).map_err(unbuilt)?;
         Ok(EpochRows { ranges: epoch.ranges.clone(), signals, quarantine: quarantine.finish()? })
+    }
+
+    fn decode(&self, feed: &Feed, messages: &[Message], now: i64) -> (Vec<Decoded>, Vec<Rejected>) {
+        let known_area = |code: &str| self.registers.knows_area(code);
+        decode(feed, messages, &Context { pseudonyms: &self.pseudonyms, known_area: &known_area, now })
     }
 
     /// Maps one kind's batch; answers its rows and the messages that made none.

@@ -75,6 +75,18 @@ impl DeltaLog {
         Ok(self.refreshed(table, &mut slot).await?.table.clone())
     }
 
+    /// The first offset of each `topic/partition` that some live file came from.
+    pub async fn first_offsets(&self, table: Table) -> Result<BTreeMap<String, i64>> {
+        let mut firsts = BTreeMap::new();
+        for add in live_files(&self.delta_table(table).await?) {
+            for (partition, (from, _)) in files::ranges_of(&add) {
+                let first = firsts.entry(partition).or_insert(from);
+                *first = from.min(*first);
+            }
+        }
+        Ok(firsts)
+    }
+
     /// Merges the small files of closed days and forgets what they replaced.
     pub async fn compact(&self, table: Table) -> Result<usize> {
         let mut slot = self.slot(table).lock().await;

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 
-use crate::kafka::{KafkaSettings, trouble};
+use super::sender::{Wire, enqueue};
+use crate::kafka::KafkaSettings;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
 use crate::publish::outbox::{Outbox, Progress, Published};
@@ -21,8 +21,6 @@ use crate::simulate::Outgoing;
 pub const PARTITIONS: i32 = 8;
 /// One producer batch must reach the broker within this.
 const FLUSH_WAIT: Duration = Duration::from_secs(30);
-/// The producer's queue is full: let it drain.
-const QUEUE_WAIT: Duration = Duration::from_millis(5);
 
 /// Topics waiting to be made; each waits for its answer, so one would do.
 const ORDERS_MAX: usize = 8;
@@ -71,42 +69,23 @@ impl Broker {
 
     /// Sends the city's messages and waits until the broker has them.
     pub fn send(&self, messages: &[Outgoing]) -> Result<()> {
+        self.send_all(messages.iter().map(Wire::from))
+    }
+
+    fn send_all<'a>(&self, messages: impl Iterator<Item = Wire<'a>>) -> Result<()> {
         for message in messages {
-            let headers = message
-                .headers
-                .iter()
-                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&message.topic)
-                .partition(message.partition)
-                .timestamp(message.at / 1_000)
-                .headers(headers)
-                .key(&message.key);
-            if let Some(payload) = &message.payload {
-                record = record.payload(payload);
-            }
-            self.enqueue(record)?;
+            enqueue(&self.producer, message).map_err(|error| gone(error.to_string()))?;
         }
         self.flush()
     }
 
-    fn enqueue(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
-        use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    std::thread::sleep(QUEUE_WAIT);
-                }
-                Err((error, _)) => return Err(trouble(codes::kafka::KAFKA_UNREACHABLE, "the embedded broker", &error)),
-            }
-        }
+    fn send_out(&self, messages: &[OutMessage]) -> Result<()> {
+        messages.iter().for_each(|message| self.topic(&message.topic, 1));
+        self.send_all(messages.iter().map(Wire::from))
     }
 
     fn flush(&self) -> Result<()> {
-        self.producer
-            .flush(FLUSH_WAIT)
-            .map_err(|error| trouble(codes::kafka::KAFKA_UNREACHABLE, "the embedded broker", &error))
+        self.producer.flush(FLUSH_WAIT).map_err(|error| gone(error.to_string()))
     }
 
     /// The outbox of this broker.
@@ -159,21 +138,5 @@ impl Outbox for EmbeddedOutbox {
             Ok(Err(problem)) => Published::Unknown(problem.to_string()),
             Err(error) => Published::Unknown(error.to_string()),
         }
-    }
-}
-
-impl Broker {
-    fn send_out(&self, messages: &[OutMessage]) -> Result<()> {
-        for message in messages {
-            self.topic(&message.topic, 1);
-            let headers = message
-                .headers
-                .iter()
-                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-            let record: BaseRecord<'_, [u8], [u8]> =
-                BaseRecord::to(&message.topic).headers(headers).key(message.key.as_bytes()).payload(&message.body);
-            self.enqueue(record)?;
-        }
-        self.flush()
     }
 }

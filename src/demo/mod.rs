@@ -6,4 +6,6 @@
 pub mod broker;
 pub mod books;
 pub mod once;
+pub mod live;
+pub mod sender;
 pub mod summary;

@@ -31,7 +31,6 @@ pub(super) fn compare(run: &Run, counted: &mut Counted) -> Result<(Vec<Fault>, V
 /// Every recorded tick, in order, each over the rows and registers that it saw.
 pub(super) fn replay(run: &Run) -> Result<Lives, String> {
     let mut lives = Lives::default();
-    let first_day = run.rows.iter().map(|row| local_day(row.known_at)).min().unwrap_or(0);
     let mut ticks: Vec<_> = run.ticks.iter().collect();
     ticks.sort_by_key(|tick| tick.tick);
     let Some((from, to)) = ticks.first().zip(ticks.last()).map(|(a, b)| (local_day(a.tick), local_day(b.tick))) else {
@@ -47,7 +46,7 @@ pub(super) fn replay(run: &Run) -> Result<Lives, String> {
         let mut book = Book::new(&run.rows, &run.messages, &registers);
         for tick in ticks {
             book.advance(tick.known_until);
-            let view = View { book: &book, duty: &duty, tick: tick.tick, first_day };
+            let view = View { book: &book, duty: &duty, tick: tick.tick };
             lives.tick(tick.tick, findings(&view)?, &registers);
         }
     }

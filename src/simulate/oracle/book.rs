@@ -45,9 +45,9 @@ pub struct Sum {
 /// A unit that base units roll up into.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SumKey {
+    pub signal: Text,
     pub unit_kind: &'static str,
     pub unit_id: String,
-    pub signal: Text,
     pub day: i64,
 }
 
@@ -88,6 +88,17 @@ impl<'a> Book<'a> {
             reports: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
+    }
+
+    /// The sums of one signal over one kind of unit, by unit and day.
+    pub fn sums_of<'b>(
+        &'b self,
+        signal: &'b str,
+        unit_kind: &'static str,
+    ) -> impl Iterator<Item = (&'b SumKey, &'b Sum)> {
+        let from = SumKey { signal: Text::from(signal), unit_kind, unit_id: String::new(), day: i64::MIN };
+        let same = move |key: &SumKey| *key.signal == *signal && key.unit_kind == unit_kind;
+        self.sums.range(from..).take_while(move |(key, _)| same(key))
     }
 
     /// Takes in every message known by `until`.

@@ -94,7 +94,7 @@ impl Lives {
     }
 
     fn judge(&mut self, series: &Series, windows: BTreeMap<i64, Finding>, tick: i64, registers: &Registers) {
-        let header = registers.headers.get(&series.rule).cloned().unwrap_or_default();
+        let Some(header) = registers.headers.get(&series.rule) else { return self.rule_gone(series, tick) };
         let gap = header.number("gap_days", 1);
         let at = Moment { tick, today: local_day(tick), horizon: local_day(tick) - registers.horizon_days, gap };
         let verify_due = tick + hours(header.number("verify_hours", 24));
@@ -128,6 +128,15 @@ impl Lives {
                 alert.tick = tick;
                 self.revisions.push(alert.clone());
             }
+        }
+    }
+
+    /// A rule that is no longer in force supports nothing; what is over stays over.
+    fn rule_gone(&mut self, series: &Series, tick: i64) {
+        for alert in self.alerts.get_mut(series).into_iter().flatten().filter(|alert| alert.state == "open") {
+            alert.state = "withdrawn";
+            alert.tick = tick;
+            self.revisions.push(alert.clone());
         }
     }
 
@@ -262,7 +271,8 @@ mod tests {
 
     /// States of all alerts after ticks on given days with windows ending on given days; gap one day.
     fn after(ticks: &[(i64, &[i64])]) -> Vec<(i64, i64, &'static str)> {
-        let registers = Registers::as_of(&[], 0).unwrap();
+        let mut registers = Registers::as_of(&[], 0).unwrap();
+        registers.headers.insert("r".to_owned(), super::super::registers::Header::default());
         let mut lives = Lives::default();
         for (minute, (day, ends)) in (600..).zip(ticks) {
             lives.tick(instant(*day, minute), ends.iter().map(|end| window(*end)).collect(), &registers);

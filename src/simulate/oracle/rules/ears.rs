@@ -135,7 +135,7 @@ pub fn fever_clinic_c3(view: &View<'_>) -> Result<Vec<Finding>, String> {
     Ok(out)
 }
 
-/// Adjacent counties whose fever visits both rose within a few dates; the one that rose most speaks for all.
+/// Counties whose fever visits rose together with a neighbour's within a few dates; each of them is told.
 pub fn neighbours_rising(view: &View<'_>) -> Result<Vec<Finding>, String> {
     let (rule, signal) = ("neighbours_rising", "fever_visit");
     let limits = Limits::of(view, rule)?;
@@ -149,32 +149,26 @@ pub fn neighbours_rising(view: &View<'_>) -> Result<Vec<Finding>, String> {
             }
         }
     }
-    let ends: BTreeSet<i64> =
-        risen.values().flat_map(|days| days.keys().copied()).filter(|d| *d >= view.lean()).collect();
     let mut out = Vec::new();
-    for end in ends {
-        let first = end - (days - 1);
-        // The greatest C2 of a county in the window, and whether it rose on the window's last day.
-        let peak = |county: &str| -> Option<(f64, bool)> {
-            let inside = risen.get(county)?.range(first..=end);
-            let peak = inside.map(|(_, c2)| *c2).max_by(f64::total_cmp)?;
-            Some((peak, risen.get(county).is_some_and(|days| days.contains_key(&end))))
-        };
-        for here in risen.keys() {
-            let Some((mine, mine_today)) = peak(here) else { continue };
-            let mut weaker = Vec::new();
-            for there in view.registers().neighbours.get(here).into_iter().flatten() {
-                let Some((theirs, theirs_today)) = peak(there) else { continue };
-                let speaks = mine > theirs || (mine == theirs && here < there);
-                if speaks && (mine_today || theirs_today) {
-                    weaker.push(theirs);
-                }
-            }
-            let counties = weaker.len() as f64 + 1.0;
-            let Some(weakest) = weaker.into_iter().max_by(f64::total_cmp) else { continue };
+    for here in risen.keys() {
+        let none = BTreeSet::new();
+        let neighbours = view.registers().neighbours.get(here).unwrap_or(&none);
+        // A window ends on every day on which the county or a neighbour rises.
+        let group = neighbours.iter().chain([here]).filter_map(|county| risen.get(county));
+        let ends: BTreeSet<i64> = group.flat_map(|days| days.keys().copied()).collect();
+        for end in ends.into_iter().filter(|end| *end >= view.lean()) {
+            let first = end - (days - 1);
+            let peak = |county: &String| -> Option<f64> {
+                risen.get(county)?.range(first..=end).map(|(_, c2)| *c2).max_by(f64::total_cmp)
+            };
+            let others: Vec<f64> = neighbours.iter().filter_map(peak).collect();
+            let (Some(mine), Some(theirs)) = (peak(here), others.iter().copied().max_by(f64::total_cmp)) else {
+                continue;
+            };
+            let counties = others.len() as f64 + 1.0;
             if counties >= counties_min {
                 let (unit, of) = (("county", &**here, &**here), (counties, limits.threshold));
-                out.push(Finding::new(rule, unit, signal, (first, end), of).with(None, weakest));
+                out.push(Finding::new(rule, unit, signal, (first, end), of).with(None, mine.min(theirs)));
             }
         }
     }

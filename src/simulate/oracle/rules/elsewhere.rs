@@ -106,7 +106,7 @@ fn heard(view: &View<'_>) -> Result<Vec<Heard>, String> {
     findings.extend(ears::pharmacy_c2(view)?);
     findings.extend(ears::school_c2(view)?);
     let mut out = Vec::new();
-    for finding in findings.iter().filter(|f| view.registers().headers.contains_key(f.rule)) {
+    for finding in findings.iter().filter(|finding| view.in_force(finding)) {
         if let Some((_, word)) = view.registers().any_signal(&finding.signal) {
             out.push(Heard {
                 county: finding.unit_id.clone(),

@@ -19,8 +19,6 @@ pub struct View<'a> {
     pub book: &'a Book<'a>,
     pub duty: &'a Duty,
     pub tick: i64,
-    /// Before this day nobody was listening, so nothing can be missing.
-    pub first_day: i64,
 }
 
 /// One firing window.
@@ -92,8 +90,21 @@ impl<'a> View<'a> {
         self.today() - self.registers().horizon_days
     }
 
+    /// The first day that any rule looks at: the longest history that one asks for, before the horizon.
+    fn first_day(&self) -> i64 {
+        let histories = self.registers().headers.values().map(|header| header.number("history_days", 0));
+        self.horizon() - histories.max().unwrap_or(0)
+    }
+
     fn lean(&self) -> i64 {
         self.horizon() - LEAN_DAYS
+    }
+
+    /// A window is judged by the rule that was valid on its last day.
+    fn in_force(&self, finding: &Finding) -> bool {
+        let Some(header) = self.registers().headers.get(finding.rule) else { return false };
+        let day = |key| super::day_of_text(header.word(key));
+        day("valid_from").is_none_or(|from| finding.end >= from) && day("valid_to").is_none_or(|to| finding.end <= to)
     }
 
     fn parameter(&self, name: &str) -> Result<f64, String> {
@@ -147,13 +158,11 @@ const RULES: [(&str, RuleFn); 15] = [
 pub fn findings(view: &View<'_>) -> Result<Vec<Finding>, String> {
     let mut out = Vec::new();
     for (id, rule) in RULES {
-        let Some(header) = view.registers().headers.get(id) else { continue };
-        let day = |key| super::day_of_text(header.word(key));
-        let in_force = day("valid_from").is_none_or(|from| view.today() >= from)
-            && day("valid_to").is_none_or(|to| view.today() <= to);
-        if in_force {
-            out.extend(rule(view)?.into_iter().filter(|finding| finding.end >= view.horizon()));
+        if !view.registers().headers.contains_key(id) {
+            continue;
         }
+        let found = rule(view)?.into_iter();
+        out.extend(found.filter(|finding| finding.end >= view.horizon() && view.in_force(finding)));
     }
     Ok(out)
 }

@@ -40,11 +40,9 @@ pub fn class_1d3(view: &View<'_>) -> Result<Vec<Finding>, String> {
 fn room_days(view: &View<'_>, signal: &str, room: &str, from: i64) -> BTreeMap<(Text, i64), (String, Count)> {
     let mut out: BTreeMap<(Text, i64), (String, Count)> = BTreeMap::new();
     for (key, count) in view.base(signal, room, from) {
-        let school = key.facility.as_deref().and_then(|id| view.registers().facilities.get(id));
-        let area = school.map_or(&*key.area, |school| &*school.area);
         let entry = out
             .entry((key.unit_id.clone(), key.day))
-            .or_insert_with(|| (view.registers().county_of(area), Count::default()));
+            .or_insert_with(|| (view.registers().county_of(&key.area), Count::default()));
         entry.1.count += count.count;
         entry.1.persons.extend(count.persons.iter().cloned());
         entry.1.is_total |= count.is_total;
@@ -100,9 +98,7 @@ fn ili(view: &View<'_>, rule: &'static str) -> Result<Vec<Finding>, String> {
     let pupils = view.parameter(&format!("{rule}.pupils"))?;
     let days = view.parameter(&format!("{rule}.days"))? as i64;
     let mut by_school: BTreeMap<(&str, i64), i64> = BTreeMap::new();
-    for (key, sum) in
-        view.book.sums.iter().filter(|(key, _)| key.unit_kind == "facility" && &*key.signal == "school_ili")
-    {
+    for (key, sum) in view.book.sums_of("school_ili", "facility") {
         by_school.insert((&key.unit_id, key.day), sum.count);
     }
     let mut out = Vec::new();
@@ -144,7 +140,7 @@ fn school_absence(view: &View<'_>) -> Result<Vec<Finding>, String> {
     let values_min = view.parameter("school_absence.median_values_min")?;
     let Some((feed, _)) = view.registers().any_signal(signal) else { return Ok(Vec::new()) };
     let mut by_school: BTreeMap<&str, BTreeMap<i64, (i64, Option<i64>)>> = BTreeMap::new();
-    for (key, sum) in view.book.sums.iter().filter(|(key, _)| key.unit_kind == "facility" && &*key.signal == signal) {
+    for (key, sum) in view.book.sums_of(signal, "facility") {
         by_school.entry(&key.unit_id).or_default().insert(key.day, (sum.count, sum.denominator));
     }
     let mut out = Vec::new();

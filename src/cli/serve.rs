@@ -1,0 +1,154 @@
+//! `qianshao serve -c FILE` and `qianshao check -c FILE`: the roles of a configuration, against Apache Kafka.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use super::{config_of, say, say_error, sql};
+use crate::clock::{Clock, WallClock};
+use crate::config::{self, Config, Role};
+use crate::consume::identity::{Algorithm, Pseudonyms};
+use crate::consume::kafka::KafkaSource;
+use crate::consume::role::Consume;
+use crate::consume::seal::Sealer;
+use crate::consume::source::Pace;
+use crate::detect::pack::Packs;
+use crate::detect::tick::Detect;
+use crate::kafka::seat::Seat;
+use crate::pipeline::{self, Folders, State, Stop};
+use crate::problem::{Problem, Result, codes};
+use crate::publish::role::Publish;
+use crate::publish::topic::KafkaOutbox;
+
+#[derive(Args)]
+pub struct Serve {
+    /// The configuration, see docs/configuration.md. 配置文件
+    #[arg(short, long)]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[arg(short, long)]
+    config: PathBuf,
+}
+
+/// Explains problem and remedy of a configuration.
+pub fn check(wanted: &Check) -> Result<bool> {
+    let config = config_of(&wanted.config)?;
+    let mut problems = config::check(&config);
+    let packs = Packs::load(config.folders.rules.as_deref())?;
+    problems.extend(config::check_pack(&config, packs.packs.keys().map(String::as_str)));
+    problems.iter().for_each(|problem| say_error(&problem.to_string()));
+    if problems.is_empty() {
+        say("the configuration is fine / 配置检查通过");
+    }
+    Ok(problems.is_empty())
+}
+
+/// Runs the configured roles until Ctrl-C or until one of them ends.
+pub async fn serve(wanted: &Serve) -> Result<bool> {
+    let config = config_of(&wanted.config)?;
+    if let Some(problem) = config::check(&config).into_iter().next() {
+        return Err(Box::new(problem));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let folders = Folders {
+        feeds: config.folders.feeds.clone(),
+        rules: config.folders.rules.clone(),
+        registers: config.folders.registers.clone(),
+        codes: config.folders.codes.clone(),
+    };
+    let state = pipeline::open_state(&config.state.folder, &folders, &clock).await?;
+    let (tell, stop) = Stop::new();
+    let mut roles = JoinSet::new();
+    for role in &config.serve.roles {
+        match role {
+            Role::Consume => start_consume(&config, &state, &clock, &stop, &mut roles).await?,
+            Role::Detect => start_detect(&config, &state, &clock, &stop, &mut roles).await?,
+            Role::Publish => start_publish(&config, &state, &stop, &mut roles).await?,
+            Role::Serve => {
+                let listener = crate::serve::pg::bind(config.serve.sql_address).await?;
+                say(&format!("SQL on {}", config.serve.sql_address));
+                sql::spawn(state.log.clone(), listener, &config.detect.pack, stop.clone());
+            }
+        }
+    }
+    say("ready / 已就绪");
+    let ended = tokio::select! {
+        ended = first_end(&mut roles) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    // Every loop hears it between two steps; what is in flight is finished or dropped, never half written.
+    let _ = tell.send(true);
+    while roles.join_next().await.is_some() {}
+    info!("stopped");
+    ended.map(|()| true)
+}
+
+type Roles = JoinSet<Result<()>>;
+
+async fn first_end(roles: &mut Roles) -> Result<()> {
+    match roles.join_next().await {
+        Some(Ok(ended)) => ended,
+        Some(Err(error)) => Err(Problem::new(codes::IO, "a role", error.to_string())),
+        // Only the SQL service runs: it goes on until somebody stops us.
+        None => std::future::pending().await,
+    }
+}
+
+async fn start_consume(
+    config: &Config,
+    state: &State,
+    clock: &Arc<dyn Clock>,
+    stop: &Stop,
+    roles: &mut Roles,
+) -> Result<()> {
+    let key_file = config
+        .identity
+        .key_file
+        .as_deref()
+        .ok_or_else(|| Problem::new(codes::config::CONFIG_MISSING, "identity.key_file", "nothing"))?;
+    let algorithm = match config.identity.algorithm {
+        config::Algorithm::HmacSha256 => Algorithm::Sha256,
+        config::Algorithm::HmacSm3 => Algorithm::Sm3,
+    };
+    let pseudonyms = Arc::new(Pseudonyms::from_file(key_file, algorithm)?);
+    let sealer = Arc::new(Sealer::from_file(key_file)?);
+    let prefix = &config.kafka.topic_prefix;
+    let role = Consume::open(state.log.clone(), clock.clone(), state.feeds.clone(), pseudonyms, sealer, prefix).await?;
+    let source = Box::new(KafkaSource::open(&config.kafka, &role.topics(), role.starts().await?)?);
+    let epoch = &config.epoch;
+    let pace = Pace::new(epoch.wait_ms_min, epoch.wait_ms_max, epoch.messages_max, epoch.bytes_max);
+    let (clock, stop, log) = (clock.clone(), stop.clone(), state.log.clone());
+    let maintain = stop.clone();
+    roles.spawn(async move { pipeline::consume(role, source, pace, clock, stop).await });
+    roles.spawn(async move { pipeline::maintain(log, maintain).await });
+    Ok(())
+}
+
+async fn start_detect(
+    config: &Config,
+    state: &State,
+    clock: &Arc<dyn Clock>,
+    stop: &Stop,
+    roles: &mut Roles,
+) -> Result<()> {
+    let role = Detect::open(state.log.clone(), clock.clone(), &config.detect.pack, config.detect.mode).await?;
+    let (log, clock, stop) = (state.log.clone(), clock.clone(), stop.clone());
+    roles.spawn(async move { pipeline::detect(role, log, clock, stop, |_| {}).await });
+    Ok(())
+}
+
+async fn start_publish(config: &Config, state: &State, stop: &Stop, roles: &mut Roles) -> Result<()> {
+    let seat = Seat::stand(&config.kafka, "publish").await?;
+    let role = Publish::new(state.log.clone(), config.kafka.topics());
+    // One id for all publishers of a prefix: whoever holds the seat fences whoever had it before.
+    let outbox = KafkaOutbox::new(&config.kafka, &format!("{}-publish", config.kafka.topic_prefix));
+    let stop = stop.clone();
+    roles.spawn(async move { pipeline::publish(role, Box::new(outbox), seat, stop).await });
+    Ok(())
+}
