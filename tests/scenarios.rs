@@ -25,7 +25,7 @@ use world::World;
 
 /// Runs one script to its end; answers what the schedule did.
 async fn run(script: &Script, schedule: Schedule, setting: Arc<Setting>) -> Result<Acts, String> {
-    let world = World::open(setting, schedule, &script.name).await.map_err(|problem| problem.to_string())?;
+    let world = World::open(setting, schedule, script).await.map_err(|problem| problem.to_string())?;
     let world = Arc::new(Mutex::new(world));
     let connected = world.clone();
     let mut runner = Runner::new(move || {

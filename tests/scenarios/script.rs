@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use qianshao::consume::feed::{Feed, Feeds};
 use sqllogictest::{DefaultColumnType, Record, parse_file};
 
 use super::schedule::Schedule;
 
 /// The edition whose rules apply where a scenario names none.
 const PACK: &str = "2021-CF";
-const FOLDERS: [&str; 4] = ["tests/scenarios", "rules", "schemas/feeds", "examples"];
+const FOLDERS: [&str; 5] = ["tests/scenarios", "rules", "schemas/feeds", "examples", "tests/data/feeds/gate"];
 
 /// One file.
 #[derive(Clone)]
@@ -54,6 +56,15 @@ impl Script {
         let named = self.headings.get("feeds").map(|folder| root().join(folder));
         let own = || (self.path.file_name()? == "proof.slt").then(|| self.path.ancestors().nth(3)).flatten();
         named.or_else(|| own().map(Path::to_owned)).filter(|folder| *folder != root().join("schemas/feeds"))
+    }
+
+    /// The feeds that the script sends to: planning the others' mappings would be most of a short scenario's time.
+    pub fn sent_feeds(&self, feeds: &Feeds) -> Arc<Feeds> {
+        let is_sent = |feed: &Feed| {
+            let name = format!("{}/", feed.name);
+            self.records.iter().any(|record| matches!(record, Record::Statement { sql, .. } if sql.contains(&name)))
+        };
+        Arc::new(Feeds { feeds: feeds.feeds.iter().filter(|feed| is_sent(feed)).cloned().collect() })
     }
 
     pub fn rules(&self) -> Option<PathBuf> {

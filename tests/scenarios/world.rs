@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use qianshao::alert::Mode;
 use qianshao::clock::{Clock, ManualClock};
+use qianshao::consume::feed::Feeds;
 use qianshao::consume::identity::{Algorithm, Pseudonyms};
 use qianshao::consume::memory::{MemoryFeeds, MemorySource};
 use qianshao::consume::message::Message;
@@ -24,10 +25,11 @@ use qianshao::pipeline::InForce;
 use qianshao::problem::Result;
 use qianshao::publish::memory::MemoryTopics;
 use qianshao::publish::role::Publish;
-use qianshao::terms::{Position, parse_instant};
+use qianshao::terms::{MICROS_PER_SECOND, Position, parse_instant};
 use tempfile::TempDir;
 
 use super::schedule::{Acts, Dice, Schedule, Sent, shuffle};
+use super::script::Script;
 use super::setting::Setting;
 
 /// When texts come into force: before everything that a scenario tells of.
@@ -45,6 +47,8 @@ struct Seat {
 /// Everything that a scenario runs in.
 pub struct World {
     pub setting: Arc<Setting>,
+    /// Those that are consumed; all of them are in force.
+    feeds: Arc<Feeds>,
     pub schedule: Schedule,
     pub clock: Arc<ManualClock>,
     pub log: Arc<dyn Log>,
@@ -66,21 +70,23 @@ pub struct World {
 }
 
 impl World {
-    pub async fn open(setting: Arc<Setting>, schedule: Schedule, name: &str) -> Result<Self> {
+    pub async fn open(setting: Arc<Setting>, schedule: Schedule, script: &Script) -> Result<Self> {
         let beginning = parse_instant(BEGINNING).unwrap_or_default();
         let clock = Arc::new(ManualClock::new(beginning));
+        let feeds = script.sent_feeds(&setting.feeds);
         let folder = (schedule == Schedule::Restarted).then(|| tempfile::tempdir().unwrap());
         let log = open_log(folder.as_ref(), &clock).await?;
         put_in_force(&*log, &*clock, &InForce::CLASSES, &setting.texts).await?;
         let mut seats = Vec::new();
         for _ in 0..schedule.consumers() {
-            seats.push(Seat::open(&log, &clock, &setting, MemoryFeeds::default()).await?);
+            seats.push(Seat::open(&log, &clock, &feeds, MemoryFeeds::default()).await?);
         }
         let detect = Detect::open(log.clone(), clock.clone(), &setting.pack, Mode::Test).await?;
         let publish = Publish::new(log.clone(), Topics { prefix: PREFIX.to_owned() });
         Ok(Self {
             registers: setting.registers(),
             setting,
+            feeds,
             schedule,
             clock,
             log,
@@ -95,7 +101,7 @@ impl World {
             seats,
             detect,
             publish,
-            dice: Dice::of(name),
+            dice: Dice::of(&script.name),
         })
     }
 
@@ -131,7 +137,8 @@ impl World {
 
     /// Time passes to `at`; what was sent is committed, then judged, then published.
     pub async fn tick_at(&mut self, at: i64) -> Result<()> {
-        self.clock.advance_to(at);
+        // A moment before, so that the tick is at `at` however many commits there are.
+        self.clock.advance_to(at - MICROS_PER_SECOND);
         let mut messages = std::mem::take(&mut self.sent);
         self.arrange(&mut messages);
         if self.schedule == Schedule::Restarted {
@@ -144,6 +151,7 @@ impl World {
         if self.schedule == Schedule::Restarted {
             self.reopen().await?;
         }
+        self.clock.advance_to(at);
         self.tick = self.detect.tick(at).await?.tick;
         self.acts.ticks += 1;
         let before = self.topics.visible().len();
@@ -223,7 +231,7 @@ impl World {
         self.log = open_log(self.folder.as_ref(), &self.clock).await?;
         let mut seats = Vec::new();
         for seat in std::mem::take(&mut self.seats) {
-            seats.push(Seat::open(&self.log, &self.clock, &self.setting, seat.feeds).await?);
+            seats.push(Seat::open(&self.log, &self.clock, &self.feeds, seat.feeds).await?);
         }
         self.seats = seats;
         self.detect = Detect::open(self.log.clone(), self.clock.clone(), &self.setting.pack, Mode::Test).await?;
@@ -237,13 +245,13 @@ impl Seat {
     async fn open(
         log: &Arc<dyn Log>,
         clock: &Arc<ManualClock>,
-        setting: &Setting,
+        known: &Arc<Feeds>,
         feeds: MemoryFeeds,
     ) -> Result<Self> {
         let pseudonyms = Arc::new(Pseudonyms::from_bytes(KEY, Algorithm::Sha256));
         let sealer = Arc::new(Sealer::from_bytes(KEY));
         let wall: Arc<dyn Clock> = clock.clone();
-        let consume = Consume::open(log.clone(), wall, setting.feeds.clone(), pseudonyms, sealer, PREFIX).await?;
+        let consume = Consume::open(log.clone(), wall, known.clone(), pseudonyms, sealer, PREFIX).await?;
         let source = feeds.source(consume.starts().await?);
         Ok(Self { feeds, consume, source })
     }
