@@ -2,7 +2,7 @@
 //!
 //! Promises: what is expected comes from the register's calendar, never from who has reported so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::Name;
 use super::records::Records;
@@ -54,34 +54,34 @@ pub fn expected_reports(
     tick: i64,
 ) -> Vec<ExpectedReport> {
     let mut reports = Vec::new();
-    for facility_id in registers.facilities.keys() {
-        for feed in registers.feeds_owed() {
-            let mut run = 0;
-            for day in (from.0..=until.0).map(Day) {
-                let Some(due_at) = registers.due_at(facility_id, feed, day) else { continue };
-                let said = said(records, feed, facility_id, day);
-                let received_at = said.and_then(|reports| reports.values().map(|report| report.known_at).min());
-                let state = match received_at {
-                    Some(at) if at <= due_at => ReportState::Received,
-                    Some(_) => ReportState::Late,
-                    None if due_at < tick => ReportState::Missing,
-                    None => ReportState::Pending,
-                };
-                run = if state == ReportState::Missing { run + 1 } else { 0 };
-                reports.push(ExpectedReport {
-                    facility_id: facility_id.clone(),
-                    feed: feed.to_owned(),
-                    day,
-                    due_at,
-                    state,
-                    is_zero: said
-                        .is_some_and(|reports| !reports.is_empty() && reports.values().all(|report| report.is_zero)),
-                    received_at,
-                    missing_run: run,
-                });
-            }
+    let mut runs: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for day in (from.0..=until.0).map(Day) {
+        for owed in registers.owed_on(day).iter() {
+            let said = said(records, &owed.feed, &owed.facility_id, day);
+            let received_at = said.and_then(|reports| reports.values().map(|report| report.known_at).min());
+            let state = match received_at {
+                Some(at) if at <= owed.due_at => ReportState::Received,
+                Some(_) => ReportState::Late,
+                None if owed.due_at < tick => ReportState::Missing,
+                None => ReportState::Pending,
+            };
+            let run = runs.entry((owed.facility_id.clone(), owed.feed.clone())).or_insert(0);
+            *run = if state == ReportState::Missing { *run + 1 } else { 0 };
+            reports.push(ExpectedReport {
+                facility_id: owed.facility_id.clone(),
+                feed: owed.feed.clone(),
+                day,
+                due_at: owed.due_at,
+                state,
+                is_zero: said.is_some_and(|reports| reports.values().all(|report| report.is_zero)),
+                received_at,
+                missing_run: *run,
+            });
         }
     }
+    reports.sort_by(|one, other| {
+        (&one.facility_id, &one.feed, one.day).cmp(&(&other.facility_id, &other.feed, other.day))
+    });
     reports
 }
 
@@ -108,30 +108,45 @@ pub struct Tally {
 /// Adds up the reports by facility and by the areas above it.
 pub fn turnout(records: &Records, registers: &Registers, from: Day, until: Day) -> Turnout {
     let mut turnout = Turnout::new();
-    let feeds = registers.feeds_owed();
-    for (facility_id, facility) in &registers.facilities {
-        let lineage = registers.today(&facility.area_code).map(|area| registers.lineage(area)).unwrap_or_default();
-        let units = [
-            ("facility", Some(facility_id.as_str())),
-            ("town", lineage.town),
-            ("county", lineage.county),
-            ("prefecture", lineage.prefecture),
-        ];
-        for feed in &feeds {
-            for day in (from.0..=until.0).map(Day) {
-                let expected = registers.due_at(facility_id, feed, day).is_some();
-                let reported = said(records, feed, facility_id, day).is_some();
-                if !expected && !reported {
-                    continue;
-                }
-                for (kind, id) in units.iter().filter_map(|(kind, id)| Some((*kind, (*id)?))) {
-                    let tally = turnout.entry(((*feed).to_owned(), kind, id.to_owned(), day)).or_default();
-                    tally.expected += i64::from(expected);
-                    tally.reported += i64::from(reported);
-                    tally.missing += i64::from(expected && !reported);
-                }
+    let mut add = |feed: &str, facility_id: &str, day: Day, tally: Tally| {
+        for (kind, id) in units_of(registers, facility_id) {
+            let sum = turnout.entry((feed.to_owned(), kind, id.to_owned(), day)).or_default();
+            sum.expected += tally.expected;
+            sum.reported += tally.reported;
+            sum.missing += tally.missing;
+        }
+    };
+    let mut owed_here: BTreeSet<(Name, Name, Day)> = BTreeSet::new();
+    for day in (from.0..=until.0).map(Day) {
+        for owed in registers.owed_on(day).iter() {
+            let reported = i64::from(said(records, &owed.feed, &owed.facility_id, day).is_some());
+            add(&owed.feed, &owed.facility_id, day, Tally { expected: 1, reported, missing: 1 - reported });
+            let names = (records.names.find(&owed.feed), records.names.find(&owed.facility_id));
+            if let (Some(feed), Some(facility)) = names {
+                owed_here.insert((feed, facility, day));
+            }
+        }
+    }
+    // Whoever reports without owing it is counted as reporting.
+    for ((feed, facility, day), reports) in &records.reports {
+        let inside = *day >= from && *day <= until && !reports.is_empty();
+        if inside && !owed_here.contains(&(*feed, *facility, *day)) {
+            let (feed, facility) = (records.names.text(*feed), records.names.text(*facility));
+            if registers.facilities.contains_key(facility) {
+                add(feed, facility, *day, Tally { expected: 0, reported: 1, missing: 0 });
             }
         }
     }
     turnout
+}
+
+fn units_of<'a>(registers: &'a Registers, facility_id: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let lineage = registers.area_of(facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
+    let units = [
+        ("facility", Some(facility_id)),
+        ("town", lineage.town),
+        ("county", lineage.county),
+        ("prefecture", lineage.prefecture),
+    ];
+    units.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
 }

@@ -4,6 +4,7 @@
 //! Never: guesses a facility, an area or a neighbour that no register names.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
@@ -24,6 +25,32 @@ pub struct Registers {
     /// Unit kind → whether its rows count for the facility and area above it.
     pub rolls_up: BTreeMap<String, bool>,
     pub symptoms: BTreeMap<String, String>,
+    owed: OwedByDay,
+}
+
+/// One report that is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    pub facility_id: String,
+    pub feed: String,
+    /// Microseconds UTC.
+    pub due_at: i64,
+}
+
+/// What is owed on each day that was asked for: a register never changes, an edition makes a new one.
+#[derive(Debug, Default)]
+struct OwedByDay(Mutex<BTreeMap<Day, Arc<Vec<Owed>>>>);
+
+impl Clone for OwedByDay {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for OwedByDay {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +184,22 @@ impl Registers {
                 && within(day, expected.valid_from, expected.valid_to)
         })?;
         active.then(|| day.at_minute(owed.due_minute))
+    }
+
+    /// Every report owed for a day, by facility and feed.
+    pub fn owed_on(&self, day: Day) -> Arc<Vec<Owed>> {
+        let mut days = self.owed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let owed = days.entry(day).or_insert_with(|| {
+            let feeds = self.feeds_owed();
+            let owed = self.facilities.keys().flat_map(|facility_id| {
+                feeds.iter().filter_map(|feed| {
+                    let due_at = self.due_at(facility_id, feed, day)?;
+                    Some(Owed { facility_id: facility_id.clone(), feed: (*feed).to_owned(), due_at })
+                })
+            });
+            Arc::new(owed.collect())
+        });
+        owed.clone()
     }
 
     /// Feeds that some register line asks for.

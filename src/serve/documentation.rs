@@ -30,7 +30,11 @@ pub const TABLES: &[Word] = &[
     ("quarantine", "messages that could not be used, without their text", "隔离的消息（不含原文）"),
     ("rules", "rules in force, with their text", "现行规则及全文"),
     ("signal_names", "what each signal means", "信号释义"),
-    ("signals", "every row of every accepted message, duplicates and older revisions included", "全部信号行（含重复与旧版本）"),
+    (
+        "signals",
+        "every row of every accepted message, duplicates and older revisions included",
+        "全部信号行（含重复与旧版本）",
+    ),
     ("ticks", "moments at which rules were evaluated", "评估时刻"),
 ];
 

@@ -134,9 +134,7 @@ impl Texts {
 
     /// The text of a rule as `pack` has it: its own, else that of the nearest pack it extends.
     pub fn rule(&self, pack: &str, id: &str) -> Option<RuleText<'_>> {
-        self.lineage(pack)
-            .iter()
-            .find_map(|(name, _)| self.rules().find(|rule| rule.pack == *name && rule.id == id))
+        self.lineage(pack).iter().find_map(|(name, _)| self.rules().find(|rule| rule.pack == *name && rule.id == id))
     }
 
     /// What `param('name')` reads, by name.

@@ -59,12 +59,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 
 /// What stands before every statement, in this order.
 pub fn hooks() -> Vec<Arc<dyn QueryHook>> {
-    vec![
-        Arc::new(ReadOnly),
-        Arc::new(CursorStatementHook),
-        Arc::new(SetShowHook),
-        Arc::new(TransactionStatementHook),
-    ]
+    vec![Arc::new(ReadOnly), Arc::new(CursorStatementHook), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)]
 }
 
 /// Answers connections until `stop`; open ones end with it.

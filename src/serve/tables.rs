@@ -126,12 +126,7 @@ async fn stored(context: &SessionContext, table: &DeltaTable, name: &str) -> Res
 }
 
 /// Rows known by `then`; the day lets whole partitions be left out.
-fn known_by(
-    context: &SessionContext,
-    stored: Arc<dyn TableProvider>,
-    then: i64,
-    name: &str,
-) -> Result<DataFrame> {
+fn known_by(context: &SessionContext, stored: Arc<dyn TableProvider>, then: i64, name: &str) -> Result<DataFrame> {
     let instant = lit(ScalarValue::TimestampMicrosecond(Some(then), Some(UTC.into())));
     let day = lit(ScalarValue::Date32(Some(Day::of_micros(then).0)));
     let known: Expr = col("known_date").lt_eq(day).and(col("known_at").lt_eq(instant));
@@ -166,12 +161,7 @@ fn register_texts(context: &SessionContext, texts: &Texts, prefix: &str) -> Resu
 }
 
 /// Views in SQL over the tables above.
-async fn register_derived(
-    context: &SessionContext,
-    log: &DeltaLog,
-    as_of: Option<i64>,
-    head: &Head,
-) -> Result<()> {
+async fn register_derived(context: &SessionContext, log: &DeltaLog, as_of: Option<i64>, head: &Head) -> Result<()> {
     let progress = progress(log, as_of, head).await?;
     engine::register(context, "progress", progress.schema(), vec![progress])?;
     // The offsets in the log's head are today's; what was consumed by then can only be told from the rows.
@@ -196,8 +186,7 @@ async fn register_derived(
 
 fn columns(table: Table, without: &[&str]) -> String {
     let names = table.columns().iter().chain(STAMP).map(|column| column.name);
-    let quoted: Vec<String> =
-        names.filter(|name| !without.contains(name)).map(|name| format!("\"{name}\"")).collect();
+    let quoted: Vec<String> = names.filter(|name| !without.contains(name)).map(|name| format!("\"{name}\"")).collect();
     quoted.join(", ")
 }
 
@@ -258,7 +247,8 @@ mod tests {
     async fn every_table_shows_what_was_known_then() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::three_days(folder.path()).await;
-        let count = "SELECT count FROM cells WHERE unit_kind = 'county' AND unit_id = '11' AND event_date = '2021-01-18'";
+        let count =
+            "SELECT count FROM cells WHERE unit_kind = 'county' AND unit_id = '11' AND event_date = '2021-01-18'";
         for (then, rows, visits, alerts) in [
             (Some("2021-01-18 21:00"), "2", "2", "0"),
             (Some("2021-01-19 21:00"), "4", "4", "1"),
@@ -279,7 +269,8 @@ mod tests {
     async fn people_see_who_reported_what_came_and_what_was_refused() {
         let folder = tempfile::tempdir().unwrap();
         let now = State::three_days(folder.path()).await.session(None).await;
-        let states = "SELECT facility_id, state FROM expected_reports WHERE report_date = '2021-01-18' AND facility_id <> 'A1'";
+        let states =
+            "SELECT facility_id, state FROM expected_reports WHERE report_date = '2021-01-18' AND facility_id <> 'A1'";
         assert_eq!(asked(&now, states).await, ["A2,received", "B1,missing"]);
         let resolved = "SELECT \"offset\", resolved FROM quarantine";
         assert_eq!(asked(&now, resolved).await, ["3,true", "7,false"]);

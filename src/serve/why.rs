@@ -87,7 +87,12 @@ pub async fn alert_why(log: &Arc<dyn Log>, alert_id: &str, revision: Option<i64>
     let rule = texts.rule(facts.text("pack"), facts.text("rule"));
     match &rule {
         Some(rule) => why.tell_rule(rule, &texts, facts.text("pack")),
-        None => why.say(LineKind::Note, "rule", facts.text("rule"), "no longer in force at this tick / 该时刻已不在规则包中"),
+        None => why.say(
+            LineKind::Note,
+            "rule",
+            facts.text("rule"),
+            "no longer in force at this tick / 该时刻已不在规则包中",
+        ),
     }
     for (name, value) in versions(&**log, tick).await? {
         why.say(LineKind::Version, name, &value, "");
@@ -177,7 +182,11 @@ mod tests {
         let log: Arc<dyn Log> = state.log.clone();
         let why = alert_why(&log, ALERT, None, i64::MAX).await.unwrap();
         let of = |kind: LineKind| -> Vec<String> {
-            why.lines.iter().filter(|line| line.kind == kind).map(|line| format!("{}={}", line.name, line.value)).collect()
+            why.lines
+                .iter()
+                .filter(|line| line.kind == kind)
+                .map(|line| format!("{}={}", line.name, line.value))
+                .collect()
         };
         assert_eq!(of(LineKind::Parameter), ["three.visits=3"]);
         assert_eq!(of(LineKind::Finding), ["three county 11 s 2021-01-18 … 2021-01-18=4"]);

@@ -35,7 +35,9 @@ impl TableFunctionImpl for AlertWhy {
         let (alert_id, revision) = match arguments {
             [Expr::Literal(id, _)] => (id, None),
             [Expr::Literal(id, _), Expr::Literal(ScalarValue::Int64(revision), _)] => (id, *revision),
-            _ => return plan_err!("alert_why takes an alert's id, and a revision if not the newest: alert_why('…', 1)"),
+            _ => {
+                return plan_err!("alert_why takes an alert's id, and a revision if not the newest: alert_why('…', 1)");
+            }
         };
         let Some(Some(alert_id)) = alert_id.try_as_str() else {
             return plan_err!("alert_why takes an alert's id as text, as it stands in alerts.alert_id");

@@ -26,8 +26,7 @@ const HORIZON_DAYS_DEFAULT: i32 = 30;
 /// Records that are listed: more are no explanation, and `current_signals` has them all.
 const RECORDS_MAX: usize = 500;
 /// Columns of a finding that tell what it is about.
-const FINDING_TEXTS: [&str; 7] =
-    ["unit_kind", "unit_id", "area_code", "facility_id", "signal", "syndrome", "channels"];
+const FINDING_TEXTS: [&str; 7] = ["unit_kind", "unit_id", "area_code", "facility_id", "signal", "syndrome", "channels"];
 const FINDING_DAYS: [&str; 2] = ["window_start", "window_end"];
 const FINDING_NUMBERS: [&str; 4] = ["observed", "expected", "threshold", "statistic"];
 
@@ -188,7 +187,8 @@ impl Inputs<'_> {
         let registers = &self.moment.registers;
         let (from, until) = (self.facts.day("window_start"), self.facts.day("window_end"));
         for report in self.moment.expected_reports(from, until, self.tick) {
-            let lineage = registers.area_of(&report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
+            let lineage =
+                registers.area_of(&report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
             let inside = match unit_kind {
                 "facility" => report.facility_id == unit_id,
                 _ => [lineage.town, lineage.county, lineage.prefecture].contains(&Some(unit_id)),
@@ -359,11 +359,8 @@ impl Finding<'_> {
 
     fn detail(&self) -> String {
         let told = ["threshold", "expected", "statistic", "channels"].map(|name| (name, self.text(name)));
-        let told: Vec<String> = told
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let told: Vec<String> =
+            told.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={value}")).collect();
         told.join(" ")
     }
 }
