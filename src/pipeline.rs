@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use crate::cells::meanings::CLASS_FEED;
 use crate::clock::Clock;
-use crate::consume::feed::Feeds;
+use crate::consume::feed::{Feeds, Kind};
 use crate::consume::role::{Consume, Step};
 use crate::consume::source::{Pace, Source};
 use crate::delta::csv_folder::csv_texts;
@@ -47,26 +47,38 @@ pub struct State {
     pub feeds: Arc<Feeds>,
 }
 
-/// Opens the state folder and puts feeds, rules, registers and code lists in force.
-pub async fn open_state(state: &Path, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<State> {
-    let log = Arc::new(DeltaLog::open(state, clock.clone()).await?);
-    let feeds = Feeds::load(folders.feeds.as_deref()).map_err(first_problem)?;
-    let mut texts: Vec<Text> = feeds
-        .feeds
-        .iter()
-        .flat_map(|feed| &feed.kinds)
-        .map(|kind| Text {
+/// Everything that is put in force, and the feeds themselves.
+pub struct InForce {
+    pub feeds: Arc<Feeds>,
+    pub texts: Vec<Text>,
+}
+
+impl InForce {
+    /// Classes of texts that the folders decide: what is not in them is withdrawn.
+    pub const CLASSES: [&str; 5] = [CLASS_FEED, CLASS_RULE, CLASS_PACK, CLASS_CODE, CLASS_REGISTER];
+
+    /// Reads the folders, or what the program was built with.
+    pub fn read(folders: &Folders) -> Result<Self> {
+        let feeds = Feeds::load(folders.feeds.as_deref()).map_err(first_problem)?;
+        let contract = |kind: &Arc<Kind>| Text {
             class: CLASS_FEED.into(),
             name: format!("{}/{}", kind.feed, kind.name),
             body: kind.contract_json.clone(),
-        })
-        .collect();
-    texts.extend(texts_of(&read_folders(folders.rules.as_deref())?));
-    texts.extend(csv_texts(CLASS_CODE, folders.codes.as_deref())?);
-    texts.extend(csv_texts(CLASS_REGISTER, folders.registers.as_deref())?);
-    let classes = [CLASS_FEED, CLASS_RULE, CLASS_PACK, CLASS_CODE, CLASS_REGISTER];
-    put_in_force(&*log, &**clock, &classes, &texts).await?;
-    Ok(State { log, feeds: Arc::new(feeds) })
+        };
+        let mut texts: Vec<Text> = feeds.feeds.iter().flat_map(|feed| &feed.kinds).map(contract).collect();
+        texts.extend(texts_of(&read_folders(folders.rules.as_deref())?));
+        texts.extend(csv_texts(CLASS_CODE, folders.codes.as_deref())?);
+        texts.extend(csv_texts(CLASS_REGISTER, folders.registers.as_deref())?);
+        Ok(Self { feeds: Arc::new(feeds), texts })
+    }
+}
+
+/// Opens the state folder and puts feeds, rules, registers and code lists in force.
+pub async fn open_state(state: &Path, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<State> {
+    let log = Arc::new(DeltaLog::open(state, clock.clone()).await?);
+    let InForce { feeds, texts } = InForce::read(folders)?;
+    put_in_force(&*log, &**clock, &InForce::CLASSES, &texts).await?;
+    Ok(State { log, feeds })
 }
 
 /// Commit: messages become rows, and the offsets they came from, in one step.

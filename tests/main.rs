@@ -6,3 +6,6 @@
 
 /// The house rules: who imports whom, sizes, words, and that every document says what the code does.
 mod tidy;
+
+/// What an epidemiologist can read: scenarios, under every schedule.
+mod scenarios;

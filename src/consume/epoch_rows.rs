@@ -206,7 +206,7 @@ impl Intake {
             let unknown =
                 facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
             let area_code = text("area_code", row)
-                .and_then(|code| self.registers.area_at(&code, event_date).map(str::to_owned))
+                .and_then(|code| self.registers.today(&code).map(str::to_owned))
                 .or_else(|| self.registers.area_of(facility_id.as_deref()?).map(str::to_owned));
             let late = event_date < Day::of_micros(now).plus(-LATE_AFTER_DAYS);
             mapped.push(Mapped {

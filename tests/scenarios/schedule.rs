@@ -1,0 +1,129 @@
+//! In what order, how often and into how many consumers the messages of a scenario come.
+//!
+//! Promises: the same scenario and schedule give the same order, on every machine; what a schedule did can be asked,
+//! so that one which did nothing fails.
+
+/// How messages come between two ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Schedule {
+    Straight,
+    /// An epoch per message.
+    OneByOne,
+    /// In another order.
+    Shuffled,
+    /// Each message again at a later offset: one half before the next tick, one half after it.
+    Twice,
+    /// Two consumers with partitions of their own, one log.
+    Split,
+    /// Consumer and detector closed and opened again from their folder, in the midst of the messages and before ticks.
+    Restarted,
+}
+
+impl Schedule {
+    pub const ALL: [Self; 6] =
+        [Self::Straight, Self::OneByOne, Self::Shuffled, Self::Twice, Self::Split, Self::Restarted];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Straight => "straight",
+            Self::OneByOne => "one by one",
+            Self::Shuffled => "shuffled",
+            Self::Twice => "twice",
+            Self::Split => "split",
+            Self::Restarted => "restarted",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|schedule| schedule.word() == word)
+    }
+
+    pub const fn consumers(self) -> usize {
+        match self {
+            Self::Split => 2,
+            Self::Straight | Self::OneByOne | Self::Shuffled | Self::Twice | Self::Restarted => 1,
+        }
+    }
+}
+
+/// A message that was sent and has no offset yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub feed: String,
+    pub payload: String,
+}
+
+/// What a schedule did to one scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acts {
+    pub messages: usize,
+    pub ticks: usize,
+    pub epochs: usize,
+    /// Intervals between two ticks with more than one message, and those of them that came in another order.
+    pub movable: usize,
+    pub moved: usize,
+    pub again: usize,
+    /// Messages that each consumer committed.
+    pub fed: [usize; 2],
+    pub reopened: usize,
+    pub published: usize,
+}
+
+impl Acts {
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.ticks += other.ticks;
+        self.epochs += other.epochs;
+        self.movable += other.movable;
+        self.moved += other.moved;
+        self.again += other.again;
+        self.fed[0] += other.fed[0];
+        self.fed[1] += other.fed[1];
+        self.reopened += other.reopened;
+        self.published += other.published;
+    }
+
+    /// Why the schedule did not act on this scenario, if it did not.
+    pub fn idle(&self, schedule: Schedule) -> Option<String> {
+        let acted = match schedule {
+            Schedule::Straight => self.epochs <= self.ticks,
+            Schedule::OneByOne => self.epochs == self.messages,
+            Schedule::Shuffled => self.moved == self.movable,
+            // Those of the last interval that wait for a next one never come again.
+            Schedule::Twice => self.again > 0 || self.messages == 0,
+            Schedule::Split => self.messages < 2 || self.fed.iter().all(|fed| *fed > 0),
+            Schedule::Restarted => self.reopened >= 2 * self.ticks,
+        };
+        (!acted).then(|| format!("{} did not act: {self:?}", schedule.word()))
+    }
+}
+
+/// Chance that is the same everywhere: SplitMix64.
+pub struct Dice(u64);
+
+impl Dice {
+    /// Of a text, by FNV-1a.
+    pub fn of(text: &str) -> Self {
+        Self(text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)))
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end.max(1)
+    }
+}
+
+/// Another order of the same messages, unless they are all alike.
+pub fn shuffle(messages: &mut [Sent], dice: &mut Dice) {
+    let before = messages.to_vec();
+    for last in (1..messages.len()).rev() {
+        messages.swap(last, dice.below(last as u64 + 1) as usize);
+    }
+    if messages == before && !messages.is_empty() {
+        messages.rotate_left(1);
+    }
+}

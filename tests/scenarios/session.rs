@@ -1,0 +1,54 @@
+//! What a scenario's SQL reads: what a tick sees, and the stored tables beside it.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Date32Type;
+use datafusion::execution::context::SessionContext;
+use qianshao::cells::moment::Moment;
+use qianshao::cells::tables::{Counted, Shown, View};
+use qianshao::delta::log::Log;
+use qianshao::delta::tables::Table;
+use qianshao::detect::evaluate::rule_session;
+use qianshao::detect::tick::pack_of;
+use qianshao::engine;
+use qianshao::problem::Result;
+use qianshao::terms::Day;
+
+/// Newest revision of each alert.
+const ALERTS: &str = "SELECT * EXCLUDE (place) FROM (
+  SELECT *, row_number() OVER (PARTITION BY alert_id ORDER BY revision DESC) AS place FROM alert_history
+) WHERE place = 1";
+
+/// A session over what was known by `until`; `tick` is what `now()` answers.
+///
+/// A rule's `signals` are the rows that stand and count; here they are `current_signals`, and `signals` is the whole table.
+pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> Result<SessionContext> {
+    let moment = Arc::new(Moment::as_of(&**log, until).await?);
+    let pack = pack_of(&moment.edition, pack)?;
+    let context = rule_session(&moment, &pack, tick)?;
+    let signals = log.read(Table::Signals, i64::MIN, until).await?;
+    let today = Day::of_micros(tick);
+    let first = signals.iter().filter_map(first_day).min().unwrap_or(today).min(today.plus(-60));
+    let shown = Shown::new(moment, first, today.plus(1), tick);
+    for (name, view) in [("cells", View::Cells), ("current_signals", View::CurrentSignals)] {
+        let _ = context.deregister_table(name);
+        context
+            .register_table(name, Counted::new(shown.clone(), view))
+            .map_err(|error| engine::not_run(name, &error))?;
+    }
+    let _ = context.deregister_table("signals");
+    engine::register(&context, "signals", Table::Signals.schema(), signals)?;
+    for table in [Table::Quarantine, Table::AlertHistory, Table::Ticks] {
+        let rows = log.read(table, i64::MIN, until).await?;
+        engine::register(&context, table.name(), table.schema(), rows)?;
+    }
+    let frame = engine::plan(&context, "alerts", ALERTS).await?;
+    context.register_table("alerts", frame.into_view()).map_err(|error| engine::not_run("alerts", &error))?;
+    Ok(context)
+}
+
+fn first_day(batch: &RecordBatch) -> Option<Day> {
+    let days = batch.column_by_name("event_date")?.as_primitive_opt::<Date32Type>()?;
+    (0..days.len()).map(|row| Day(days.value(row))).min()
+}
