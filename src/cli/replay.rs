@@ -1,6 +1,7 @@
 //! `qianshao replay`: NDJSON through the same decode, commit and detect, deterministically.
 //!
-//! Promises: `known_at` follows `reported_at`: what a report's sender says is when it is known; four ticks a day.
+//! Promises: `known_at` follows `reported_at`: what a report's sender says is when it is known; a tick at the end of
+//! each day and of each quarter of a day in which something came.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,8 +96,14 @@ pub async fn run(replay: &Replay) -> Result<bool> {
             next += 1;
         }
         clock.advance_to(until);
-        while matches!(consume.step(&mut source, &EPOCH).await?, Step::Epoch { .. } | Step::Dropped) {}
-        changes += detect.tick(until).await?.changes.len();
+        let mut came = false;
+        while matches!(consume.step(&mut source, &EPOCH).await?, Step::Epoch { .. } | Step::Dropped) {
+            came = true;
+        }
+        // Without a report only what falls due can change, and that is judged at the day's end.
+        if came || Day::of_micros(until).start_micros() == until {
+            changes += detect.tick(until).await?.changes.len();
+        }
     }
     say(&format!("{total} messages, {changes} alert revisions / 报告 {total} 条，预警修订 {changes} 条"));
     Ok(true)
