@@ -133,6 +133,8 @@ impl World {
     /// Puts other rules or feeds in force from now on; registers stay as they are.
     pub async fn put_in_force(&mut self, setting: &Arc<Setting>) -> Result<()> {
         let texts = setting.texts_with(&self.registers);
+        // Later than the tick before, which did not know of it.
+        self.clock.advance_to(self.clock.now() + MICROS_PER_SECOND);
         put_in_force(&*self.log, &*self.clock, &InForce::CLASSES, &texts).await?;
         self.setting = setting.clone();
         Ok(())
