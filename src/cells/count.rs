@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::meanings::{Count, Meanings};
 use super::names::Name;
 use super::records::{Group, Records, Row};
-use super::reports::Turnout;
+use super::reports::{Turnout, units_of};
 use crate::delta::registers::Registers;
 use crate::terms::Day;
 
@@ -245,6 +245,7 @@ impl Counting<'_> {
         cells: &mut BTreeMap<CellKey, Cell>,
     ) {
         let names = &self.records.names;
+        let with_some = self.units_with_some(some);
         for (unit_kind, unit_id, signal_name) in series {
             let signal = names.text(*signal_name);
             let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
@@ -267,14 +268,8 @@ impl Counting<'_> {
                     cell.count = Some(0);
                 }
                 (cell.expected, cell.reported, cell.missing) = (tally.expected, tally.reported, tally.missing);
-                let with_some = some.get(&(*signal_name, *day)).map_or(0, |facilities| {
-                    facilities
-                        .iter()
-                        .filter(|(facility, value)| {
-                            **value > 0 && self.lies_in(names.text(**facility), unit_kind, unit_id)
-                        })
-                        .count() as i64
-                });
+                let with_some =
+                    with_some.get(&(*signal_name, *day, *unit_kind, unit_id.as_str())).copied().unwrap_or(0);
                 cell.zero = (tally.reported - with_some).max(0);
             }
         }
@@ -285,19 +280,24 @@ impl Counting<'_> {
         }
     }
 
-    fn lies_in(&self, facility_id: &str, unit_kind: &str, unit_id: &str) -> bool {
-        if unit_kind == "facility" {
-            return facility_id == unit_id;
+    /// How many facilities of each unit have more than nothing, by signal and day.
+    fn units_with_some<'b>(
+        &'b self,
+        some: &BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
+    ) -> BTreeMap<(Name, Day, &'static str, &'b str), i64> {
+        let mut units: BTreeMap<Name, Vec<(&'static str, &'b str)>> = BTreeMap::new();
+        let mut counts = BTreeMap::new();
+        for ((signal, day), facilities) in some {
+            for (facility, _) in facilities.iter().filter(|(_, value)| **value > 0) {
+                let units = units
+                    .entry(*facility)
+                    .or_insert_with(|| units_of(self.registers, self.records.names.text(*facility)).collect());
+                for (kind, id) in units.iter() {
+                    *counts.entry((*signal, *day, *kind, *id)).or_insert(0) += 1;
+                }
+            }
         }
-        let lineage = self.registers.area_of(facility_id).map(|area| self.registers.lineage(area)).unwrap_or_default();
-        [("town", lineage.town), ("county", lineage.county), ("prefecture", lineage.prefecture)].contains(&(
-            match unit_kind {
-                "town" => "town",
-                "county" => "county",
-                _ => "prefecture",
-            },
-            Some(unit_id),
-        ))
+        counts
     }
 
     fn county_of_unit(&self, unit_kind: &str, unit_id: &str) -> Option<String> {

@@ -55,6 +55,9 @@ impl Moment {
 
     /// Takes up texts that came into force; answers whether there were any.
     pub async fn renew(&mut self, log: &dyn Log, until: i64) -> Result<bool> {
+        if log.head(Table::Reference).await?.clock == self.edition.known_at {
+            return Ok(false);
+        }
         let edition = reference::edition(log, until).await?;
         if edition.known_at == self.edition.known_at {
             return Ok(false);

@@ -140,7 +140,8 @@ pub fn turnout(records: &Records, registers: &Registers, from: Day, until: Day) 
     turnout
 }
 
-fn units_of<'a>(registers: &'a Registers, facility_id: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+/// The facility itself and the areas above it.
+pub fn units_of<'a>(registers: &'a Registers, facility_id: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
     let lineage = registers.area_of(facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
     let units = [
         ("facility", Some(facility_id)),
