@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
-use sqllogictest::{Runner, TestError, strict_column_validator};
+use sqllogictest::{MakeConnection, Runner, TestError, strict_column_validator};
 use tokio::sync::Mutex;
 
+mod as_of;
 mod connection;
+mod deciding;
 mod messages;
 mod replay;
+mod sabotage;
 mod schedule;
 mod script;
 mod session;
@@ -23,16 +26,26 @@ use script::{Script, scripts};
 use setting::Setting;
 use world::World;
 
-/// Runs one script to its end; answers what the schedule did.
-async fn run(script: &Script, schedule: Schedule, setting: Arc<Setting>) -> Result<Acts, String> {
-    let world = World::open(setting, schedule, script).await.map_err(|problem| problem.to_string())?;
-    let world = Arc::new(Mutex::new(world));
-    let connected = world.clone();
+async fn opened(script: &Script, schedule: Schedule, setting: Arc<Setting>) -> Result<Arc<Mutex<World>>, String> {
+    let feeds = script.sent_feeds(&setting.feeds);
+    let world = World::open(setting, feeds, schedule, &script.name).await;
+    Ok(Arc::new(Mutex::new(world.map_err(|problem| problem.to_string())?)))
+}
+
+fn connect(world: &Arc<Mutex<World>>) -> Runner<Connection, impl MakeConnection<Conn = Connection> + use<>> {
+    let world = world.clone();
     let mut runner = Runner::new(move || {
-        let world = connected.clone();
+        let world = world.clone();
         async move { Ok(Connection::new(world)) }
     });
     runner.with_column_validator(strict_column_validator);
+    runner
+}
+
+/// Runs one script to its end; answers what the schedule did.
+async fn run(script: &Script, schedule: Schedule, setting: Arc<Setting>) -> Result<Acts, String> {
+    let world = opened(script, schedule, setting).await?;
+    let mut runner = connect(&world);
     for record in script.records.clone() {
         runner.run_async(record).await.map_err(|error: TestError| error.display(false).to_string())?;
     }
@@ -51,7 +64,12 @@ async fn all_under(schedule: Schedule) {
     let (mut acts, mut failed, mut ran) = (Acts::default(), Vec::new(), 0);
     for script in scripts().iter().filter(|script| script.name.contains(&chosen) && script.runs_under(schedule)) {
         ran += 1;
-        match run(script, schedule, Setting::of(script)).await {
+        // Straight, everything is in force; else what the file is about.
+        let setting = match script.subject().filter(|_| schedule != Schedule::Straight) {
+            Some(rules) => Setting::of(script).with_rules(&rules),
+            None => Setting::of(script),
+        };
+        match run(script, schedule, setting).await {
             Ok(did) => {
                 acts.add(&did);
                 failed.extend(did.idle(schedule).map(|why| format!("{}: {why}", script.name)));

@@ -57,6 +57,8 @@ pub struct Row {
 #[derive(Clone, Debug)]
 struct Record {
     standing: Standing,
+    /// When we first heard of it: a correction or a repeat does not make a report late.
+    heard_at: i64,
     retracted: bool,
     groups: Vec<(Group, Row)>,
 }
@@ -117,8 +119,11 @@ impl Records {
             partition: columns.partition.value(first),
             offset: columns.offset.value(first),
         };
+        let mut heard_at = columns.known_at.value(first);
         if let Some(record) = self.records.get(&key) {
+            heard_at = heard_at.min(record.heard_at);
             if !self.beats(&standing, &record.standing) {
+                self.heard_already(key, heard_at);
                 return;
             }
         }
@@ -132,9 +137,17 @@ impl Records {
                 self.groups.entry(group).or_default().insert((key, groups.len() as u32), counted);
                 groups.push((group, counted));
             }
-            self.note_reports(key, &groups);
+            self.note_reports(key, &groups, heard_at);
         }
-        self.records.insert(key, Record { standing, retracted, groups });
+        self.records.insert(key, Record { standing, heard_at, retracted, groups });
+    }
+
+    /// What does not stand may still be the first that we heard.
+    fn heard_already(&mut self, key: u128, at: i64) {
+        let Some(record) = self.records.get_mut(&key).filter(|record| at < record.heard_at) else { return };
+        record.heard_at = at;
+        let groups = record.groups.clone();
+        self.note_reports(key, &groups, at);
     }
 
     fn beats(&self, new: &Standing, old: &Standing) -> bool {
@@ -170,11 +183,11 @@ impl Records {
         }
     }
 
-    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)]) {
+    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)], known_at: i64) {
         let is_zero = groups.iter().all(|(_, row)| row.value == 0);
-        for (group, row) in groups {
+        for (group, _) in groups {
             if let Some(facility) = group.facility {
-                let report = Report { known_at: row.known_at, is_zero };
+                let report = Report { known_at, is_zero };
                 self.reports.entry((group.feed, facility, group.day)).or_default().insert(key, report);
             }
         }

@@ -11,7 +11,7 @@ use crate::problem::codes::rule::{NEEDS, PACK_EXTENDS, PARAMETER};
 use crate::problem::{Problem, Result};
 
 /// Windows that ended longer ago are not judged, where no pack says otherwise.
-const ALERT_HORIZON_DAYS_DEFAULT: i32 = 30;
+pub const ALERT_HORIZON_DAYS_DEFAULT: i32 = 30;
 
 /// The pack `id` on top of what it extends: its rules and numbers replace those of the same name.
 pub fn merge(own: &BTreeMap<String, Own>, id: &str) -> Result<Pack> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::detect::folder::{PackFolder, read_folders};
-use crate::detect::merge::merge;
+use crate::detect::merge::{ALERT_HORIZON_DAYS_DEFAULT, merge};
 use crate::detect::rule::Rule;
 use crate::problem::codes::rule::{PACK, PARAMETER, VALIDITY};
 use crate::problem::{Problem, Result};
@@ -48,6 +48,23 @@ pub struct Pack {
 }
 
 impl Pack {
+    /// What is in force where the rules folder is empty: nothing is judged.
+    pub fn without_rules(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            zh: String::new(),
+            en: String::new(),
+            valid_from: None,
+            valid_to: None,
+            extends: None,
+            source: String::new(),
+            alert_horizon_days: ALERT_HORIZON_DAYS_DEFAULT,
+            rules: Vec::new(),
+            parameters: BTreeMap::new(),
+            digest: String::new(),
+        }
+    }
+
     /// What `param('name')` gives.
     pub fn values(&self) -> BTreeMap<String, f64> {
         self.parameters.iter().map(|(name, parameter)| (name.clone(), parameter.value)).collect()

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use tracing::info;
 
 use super::alert_rows::{alerts_of, rows_of};
@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::delta::commit::{append_once, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
+use crate::delta::registers::CLASS_REGISTER;
 use crate::delta::tables::{Table, UTC};
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Tick;
@@ -63,6 +64,7 @@ impl Detect {
             }
         }
         let last_tick = log.head(Table::AlertHistory).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
+        let rules_digest = last_digest(&*log).await?;
         let mut detect = Self {
             moment: Arc::new(Moment::as_of(&*log, last_tick).await?),
             log,
@@ -71,7 +73,7 @@ impl Detect {
             mode,
             standing: Standing::new(),
             alerts,
-            rules_digest: String::new(),
+            rules_digest,
             last_tick,
         };
         detect.record_interrupted_tick().await?;
@@ -86,6 +88,7 @@ impl Detect {
             heartbeat(&*self.log, Table::Signals, tick).await?;
         }
         let today_is_new = Tick(tick).day() != Tick(self.last_tick).day();
+        let before = self.moment.edition.clone();
         let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
         let renewed = moment.renew(&*self.log, tick).await?;
         let changed = moment.advance(&*self.log, tick).await?;
@@ -94,7 +97,8 @@ impl Detect {
         let everything = renewed || !changed.is_empty() || today_is_new || pack.digest != self.rules_digest;
         evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
         self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
-        let cause = match (rules_changed || (renewed && changed.is_empty()), changed.is_empty()) {
+        let other_words = renewed && differs_beyond_registers(&before, &self.moment.edition);
+        let cause = match (rules_changed || (other_words && changed.is_empty()), changed.is_empty()) {
             (true, _) => Cause::Rules,
             (false, false) => Cause::Data,
             (false, true) => Cause::Neither,
@@ -184,6 +188,23 @@ impl Detect {
     }
 }
 
+/// Digest of the rules that the newest recorded tick was judged by; empty before the first.
+async fn last_digest(log: &dyn Log) -> Result<String> {
+    let newest = log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(i64::MAX);
+    let rows = log.read(Table::Ticks, newest.saturating_sub(1), i64::MAX).await?;
+    let digests = rows.last().and_then(|batch| batch.column_by_name("rules_digest")?.as_string_opt::<i32>());
+    Ok(digests.filter(|digests| !digests.is_empty()).map_or("", |digests| digests.value(digests.len() - 1)).to_owned())
+}
+
+/// Whether contracts, code lists, packs or rules differ; who exists and who must report is no rule.
+fn differs_beyond_registers(one: &Edition, other: &Edition) -> bool {
+    let texts = |edition: &Edition| -> BTreeMap<(String, String), String> {
+        let kept = edition.texts.iter().filter(|((class, _), _)| class != CLASS_REGISTER);
+        kept.map(|(name, body)| (name.clone(), body.clone())).collect()
+    };
+    texts(one) != texts(other)
+}
+
 fn remember(alerts: &mut BTreeMap<AlertId, Alert>, alert: Alert) {
     match alerts.get(&alert.id) {
         Some(known) if known.revision >= alert.revision => {}
@@ -193,7 +214,7 @@ fn remember(alerts: &mut BTreeMap<AlertId, Alert>, alert: Alert) {
     }
 }
 
-/// The pack in force, read from the texts of an edition.
+/// The pack in force, read from the texts of an edition. Where there is no pack at all there are no rules.
 pub fn pack_of(edition: &Edition, id: &str) -> Result<Pack> {
     let mut folders: BTreeMap<&str, PackFolder> = BTreeMap::new();
     for (name, body) in edition.of(CLASS_PACK) {
@@ -214,6 +235,9 @@ pub fn pack_of(edition: &Edition, id: &str) -> Result<Pack> {
     }
     let folders: Vec<PackFolder> = folders.into_values().collect();
     let packs = Packs::of_folders(&folders)?;
+    if packs.packs.is_empty() {
+        return Ok(Pack::without_rules(id));
+    }
     packs.get(id).cloned().ok_or_else(|| {
         let known: Vec<&str> = packs.packs.keys().map(String::as_str).collect();
         Problem::new(codes::rule::PACK, format!("pack {id}"), "no such pack")

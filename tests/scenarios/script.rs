@@ -2,7 +2,7 @@
 //!
 //! A comment `# key: value` before the first statement is a heading:
 //! `schedules` (a comma list; all where it is absent), `feeds` and `rules` (a folder laid over the shipped ones),
-//! `pack` (2021-CF where it is absent).
+//! `pack` (2021-CF where it is absent), `about` (rules; straight, all are in force, else these and what they need).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,17 @@ impl Script {
             self.records.iter().any(|record| matches!(record, Record::Statement { sql, .. } if sql.contains(&name)))
         };
         Arc::new(Feeds { feeds: feeds.feeds.iter().filter(|feed| is_sent(feed)).cloned().collect() })
+    }
+
+    /// The rules that the file is about: those of its heading `about`, the one it stands beside, none beside a feed.
+    /// Planning the others at every tick would be most of its time. `None` for all.
+    pub fn subject(&self) -> Option<Vec<&str>> {
+        let stem = self.path.file_stem()?.to_str()?;
+        match (self.headings.get("about"), stem) {
+            (Some(listed), _) => Some(listed.split(", ").collect()),
+            (None, "proof") => Some(Vec::new()),
+            (None, rule) => self.name.starts_with("rules/").then(|| vec![rule]),
+        }
     }
 
     pub fn rules(&self) -> Option<PathBuf> {

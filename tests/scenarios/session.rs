@@ -30,7 +30,7 @@ pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> R
     let signals = log.read(Table::Signals, i64::MIN, until).await?;
     let today = Day::of_micros(tick);
     let first = signals.iter().filter_map(first_day).min().unwrap_or(today).min(today.plus(-60));
-    let shown = Shown::new(moment, first, today.plus(1), tick);
+    let shown = Shown::new(moment, first, today, tick);
     for (name, view) in [("cells", View::Cells), ("current_signals", View::CurrentSignals)] {
         let _ = context.deregister_table(name);
         context

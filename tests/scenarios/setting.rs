@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use qianshao::consume::feed::Feeds;
 use qianshao::delta::reference::Text;
 use qianshao::delta::registers::CLASS_REGISTER;
+use qianshao::detect::tick::CLASS_RULE;
 use qianshao::pipeline::{Folders, InForce};
 
 use super::script::{Script, root};
@@ -37,6 +38,25 @@ impl Setting {
             Self::read(&Folders { feeds: path(&feeds), rules: path(&rules), ..Folders::default() }, &asked.2)
         });
         setting.clone()
+    }
+
+    /// The same with these rules alone, and those that they need.
+    pub fn with_rules(&self, ids: &[&str]) -> Arc<Self> {
+        let name = |text: &Text| text.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".sql").to_owned();
+        let rules: BTreeMap<String, &Text> =
+            self.texts.iter().filter(|text| text.class == CLASS_RULE).map(|text| (name(text), text)).collect();
+        let mut wanted: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let mut at = 0;
+        while let Some(id) = wanted.get(at) {
+            let body = &rules.get(id).unwrap_or_else(|| panic!("no rule {id}")).body;
+            let needs = body.lines().find_map(|line| line.strip_prefix("-- needs:")).unwrap_or_default();
+            let needs: Vec<String> = needs.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+            wanted.extend(needs);
+            at += 1;
+        }
+        let kept = |text: &&Text| text.class != CLASS_RULE || wanted.contains(&name(text));
+        let texts = self.texts.iter().filter(kept).cloned().collect();
+        Arc::new(Self { feeds: self.feeds.clone(), texts, pack: self.pack.clone() })
     }
 
     /// The registers by name.

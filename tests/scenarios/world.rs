@@ -29,7 +29,6 @@ use qianshao::terms::{MICROS_PER_SECOND, Position, parse_instant};
 use tempfile::TempDir;
 
 use super::schedule::{Acts, Dice, Schedule, Sent, shuffle};
-use super::script::Script;
 use super::setting::Setting;
 
 /// When texts come into force: before everything that a scenario tells of.
@@ -70,10 +69,14 @@ pub struct World {
 }
 
 impl World {
-    pub async fn open(setting: Arc<Setting>, schedule: Schedule, script: &Script) -> Result<Self> {
+    pub async fn open(
+        setting: Arc<Setting>,
+        feeds: Arc<Feeds>,
+        schedule: Schedule,
+        name: &str,
+    ) -> Result<Self> {
         let beginning = parse_instant(BEGINNING).unwrap_or_default();
         let clock = Arc::new(ManualClock::new(beginning));
-        let feeds = script.sent_feeds(&setting.feeds);
         let folder = (schedule == Schedule::Restarted).then(|| tempfile::tempdir().unwrap());
         let log = open_log(folder.as_ref(), &clock).await?;
         put_in_force(&*log, &*clock, &InForce::CLASSES, &setting.texts).await?;
@@ -101,7 +104,7 @@ impl World {
             seats,
             detect,
             publish,
-            dice: Dice::of(&script.name),
+            dice: Dice::of(name),
         })
     }
 
@@ -130,6 +133,8 @@ impl World {
     /// Puts other rules or feeds in force from now on; registers stay as they are.
     pub async fn put_in_force(&mut self, setting: &Arc<Setting>) -> Result<()> {
         let texts = setting.texts_with(&self.registers);
+        // Later than the tick before, which did not know of it.
+        self.clock.advance_to(self.clock.now() + MICROS_PER_SECOND);
         put_in_force(&*self.log, &*self.clock, &InForce::CLASSES, &texts).await?;
         self.setting = setting.clone();
         Ok(())

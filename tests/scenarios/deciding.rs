@@ -1,0 +1,151 @@
+//! Rules decide in SQL: without them nothing alerts, another number gives other alerts, and a rule, a pack or a feed is
+//! added by files alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use qianshao::pipeline::Folders;
+use tempfile::TempDir;
+
+use super::sabotage::edit;
+use super::schedule::Schedule;
+use super::script::root;
+use super::setting::{Setting, copy, laid_over};
+use super::world::World;
+use super::{session, values};
+
+/// Three feverish pupils of one class, two of another.
+const PUPILS: &str = r#"{"school_id":"S990101P02","event_id":"E1","class_id":"3-2","student_id":"001","onset_at":"2021-01-18T07:30:00+08:00","symptoms":["fever"],"submitted_at":"2021-01-18T08:40:00+08:00"}
+{"school_id":"S990101P02","event_id":"E2","class_id":"3-2","student_id":"002","onset_at":"2021-01-18T07:30:00+08:00","symptoms":["fever"],"submitted_at":"2021-01-18T08:40:00+08:00"}
+{"school_id":"S990101P02","event_id":"E3","class_id":"3-2","student_id":"003","onset_at":"2021-01-18T07:30:00+08:00","symptoms":["fever"],"submitted_at":"2021-01-18T08:40:00+08:00"}
+{"school_id":"S990101P02","event_id":"E4","class_id":"3-3","student_id":"004","onset_at":"2021-01-18T07:30:00+08:00","symptoms":["fever"],"submitted_at":"2021-01-18T08:40:00+08:00"}
+{"school_id":"S990101P02","event_id":"E5","class_id":"3-3","student_id":"005","onset_at":"2021-01-18T07:30:00+08:00","symptoms":["fever"],"submitted_at":"2021-01-18T08:40:00+08:00"}"#;
+const EVENING: i64 = 1_610_964_000_000_000;
+const HOUR: i64 = 3_600_000_000;
+const ALERTS: &str = "SELECT rule, unit_id, state, reason FROM alerts WHERE rule NOT IN ('missing_report', 'silent_feed') ORDER BY rule, unit_id";
+
+/// The shipped rules, in a folder that may be edited.
+fn rules() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("rules"), folder.path());
+    folder
+}
+
+fn under(rules: &Path, pack: &str) -> Arc<Setting> {
+    Setting::read(&Folders { rules: Some(rules.to_owned()), ..Folders::default() }, pack)
+}
+
+async fn world(setting: &Arc<Setting>, schedule: Schedule) -> World {
+    let mut world = World::open(setting.clone(), setting.feeds.clone(), schedule, "deciding").await.unwrap();
+    PUPILS.lines().for_each(|payload| world.send("school", payload));
+    world
+}
+
+async fn ask(world: &World, sql: &str) -> Vec<String> {
+    let context = session::session(&world.log, &world.setting.pack, i64::MAX, world.tick).await.unwrap();
+    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+    values::rows(&batches).into_iter().map(|row| row.join(" ")).collect()
+}
+
+#[tokio::test]
+async fn an_empty_rules_folder_gives_no_alert() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut world = world(&under(empty.path(), "2021-CF"), Schedule::Straight).await;
+    world.tick_at(EVENING).await.unwrap();
+    assert_eq!(ask(&world, "SELECT count(*) FROM alert_history").await, ["0"]);
+    assert_eq!(ask(&world, "SELECT count(*) FROM signals").await, ["5"]);
+}
+
+#[tokio::test]
+async fn an_edited_number_gives_other_alerts_and_says_so_through_a_restart() {
+    let folder = rules();
+    let mut world = world(&under(folder.path(), "2021-CF").with_rules(&["school_class_1d3"]), Schedule::Restarted).await;
+    world.tick_at(EVENING).await.unwrap();
+    assert_eq!(ask(&world, ALERTS).await, ["school_class_1d3 S990101P02/3-2 open NULL"]);
+    edit(folder.path(), "school_class_1d3.pupils", 2.0);
+    world.put_in_force(&under(folder.path(), "2021-CF").with_rules(&["school_class_1d3"])).await.unwrap();
+    world.tick_at(EVENING + HOUR).await.unwrap();
+    assert_eq!(
+        ask(&world, ALERTS).await,
+        ["school_class_1d3 S990101P02/3-2 open NULL", "school_class_1d3 S990101P02/3-3 open NULL"]
+    );
+    // Rows come with the change: it is the change that withdraws.
+    edit(folder.path(), "school_class_1d3.pupils", 4.0);
+    world.put_in_force(&under(folder.path(), "2021-CF").with_rules(&["school_class_1d3"])).await.unwrap();
+    world.send("school", &PUPILS.lines().next().unwrap().replace("E1", "E9").replace("3-2", "6-1"));
+    world.tick_at(EVENING + 2 * HOUR).await.unwrap();
+    assert_eq!(
+        ask(&world, ALERTS).await,
+        [
+            "school_class_1d3 S990101P02/3-2 withdrawn rule_changed",
+            "school_class_1d3 S990101P02/3-3 withdrawn rule_changed"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_register_that_changes_is_no_changed_rule() {
+    let setting = under(&root().join("rules"), "base").with_rules(&["missing_report"]);
+    let mut world = world(&setting, Schedule::Straight).await;
+    world.tick_at(EVENING).await.unwrap();
+    let missing = "SELECT state, reason FROM alerts WHERE rule = 'missing_report' AND unit_id = 'P990102R01'";
+    assert_eq!(ask(&world, missing).await, ["open NULL"]);
+    let shipped = setting.registers()["facilities"].clone();
+    let header = shipped.lines().next().unwrap();
+    let closed = shipped.lines().find(|line| line.starts_with("P990102R01")).unwrap();
+    world.register("facilities", &format!("{header}\n{}2020-01-01\n", closed)).await.unwrap();
+    world.tick_at(EVENING + HOUR).await.unwrap();
+    assert_eq!(ask(&world, missing).await, ["withdrawn unsupported"]);
+}
+
+/// A rule that was not there when the program was built, in a pack of its own.
+const RULE: &str = "-- id: two_of_a_class
+-- zh: 同班两例
+-- en: two of one class
+-- severity: blue
+-- scope: dirty
+-- kind: threshold
+-- verify_hours: 24
+-- cites: a test
+-- history_days: 0
+SELECT unit_kind, unit_id, area_code, facility_id, signal, syndrome, event_date AS window_start, event_date AS window_end,
+  count AS observed, 2.0 AS threshold
+FROM cells
+WHERE unit_kind IN ('class', 'facility') AND count BETWEEN 2 AND 2
+";
+
+#[tokio::test]
+async fn a_rule_and_a_pack_are_added_by_files() {
+    let folder = rules();
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let pack = "[pack]\nid = \"own\"\nzh = \"自订\"\nen = \"our own\"\nextends = \"base\"\nsource = \"a test\"\n";
+    std::fs::write(own.join("pack.toml"), pack).unwrap();
+    std::fs::write(own.join("two_of_a_class.sql"), RULE).unwrap();
+    let mut world = world(&under(folder.path(), "own"), Schedule::Straight).await;
+    world.tick_at(EVENING).await.unwrap();
+    assert_eq!(
+        ask(&world, ALERTS).await,
+        ["school_class_1d3 S990101P02/3-2 open NULL", "two_of_a_class S990101P02/3-3 open NULL"]
+    );
+    assert_eq!(ask(&world, "SELECT DISTINCT pack FROM alerts").await, ["own"]);
+}
+
+#[tokio::test]
+async fn a_feed_is_added_by_files_and_a_rule_judges_it() {
+    let feeds = laid_over("schemas/feeds", &root().join("examples/add_a_feed"));
+    let folder = rules();
+    std::fs::write(folder.path().join("base/two_of_a_class.sql"), RULE).unwrap();
+    let path = |folder: &TempDir| -> Option<PathBuf> { Some(folder.path().to_owned()) };
+    let setting = Setting::read(&Folders { feeds: path(&feeds), rules: path(&folder), ..Folders::default() }, "base");
+    let mut world =
+        World::open(setting.clone(), setting.feeds.clone(), Schedule::Straight, "deciding").await.unwrap();
+    let home = "facility_id,name_zh,name_en,facility_kind,area_code,calendar_id,authoritative,active_from,active_to\n\
+                E990103Y01,东浦养老院,Dongpu Home,eldercare,990103001,always,,,";
+    world.register("facilities", home).await.unwrap();
+    let day = r#"{"home_id":"E990103Y01","report_date":"2021-01-18","residents":86,"fever":2,"submitted_at":"2021-01-18T17:00:00+08:00"}"#;
+    world.send("eldercare", day);
+    world.tick_at(EVENING).await.unwrap();
+    let alerts = "SELECT rule, unit_id, signal FROM alerts WHERE rule = 'two_of_a_class'";
+    assert_eq!(ask(&world, alerts).await, ["two_of_a_class E990103Y01 eldercare_fever"]);
+}
