@@ -127,7 +127,9 @@ fn events(start: i64, dice: &mut Dice) -> Vec<(i64, Event)> {
     let week = i64::from(DAYS) * MICROS_PER_DAY;
     let mut at = |count: usize, event| -> Vec<(i64, Event)> {
         // Not in the first hours, when there is nothing to be known.
-        (0..count).map(|_| (start + MICROS_PER_DAY / 2 + dice.below((week - MICROS_PER_DAY) as u64) as i64, event)).collect()
+        (0..count)
+            .map(|_| (start + MICROS_PER_DAY / 2 + dice.below((week - MICROS_PER_DAY) as u64) as i64, event))
+            .collect()
     };
     let mut events = at(INSTANTS, Event::Look);
     events.extend(at(3, Event::Register));
@@ -140,15 +142,8 @@ fn events(start: i64, dice: &mut Dice) -> Vec<(i64, Event)> {
 #[tokio::test]
 async fn what_was_known_at_an_instant_is_the_same_when_asked_later() {
     let start = Day::parse("2021-01-11").unwrap();
-    let options = Options {
-        seed: 7,
-        days: DAYS,
-        start,
-        scale: 0.02,
-        prefix: PREFIX.to_owned(),
-        partitions: 2,
-        planted: true,
-    };
+    let options =
+        Options { seed: 7, days: DAYS, start, scale: 0.02, prefix: PREFIX.to_owned(), partitions: 2, planted: true };
     let folder = tempfile::tempdir().unwrap();
     let mut week = Week::begin(options, folder.path()).await;
     let mut looks = Vec::new();

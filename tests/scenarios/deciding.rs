@@ -59,7 +59,8 @@ async fn an_empty_rules_folder_gives_no_alert() {
 #[tokio::test]
 async fn an_edited_number_gives_other_alerts_and_says_so_through_a_restart() {
     let folder = rules();
-    let mut world = world(&under(folder.path(), "2021-CF").with_rules(&["school_class_1d3"]), Schedule::Restarted).await;
+    let mut world =
+        world(&under(folder.path(), "2021-CF").with_rules(&["school_class_1d3"]), Schedule::Restarted).await;
     world.tick_at(EVENING).await.unwrap();
     assert_eq!(ask(&world, ALERTS).await, ["school_class_1d3 S990101P02/3-2 open NULL"]);
     edit(folder.path(), "school_class_1d3.pupils", 2.0);
@@ -138,8 +139,7 @@ async fn a_feed_is_added_by_files_and_a_rule_judges_it() {
     std::fs::write(folder.path().join("base/two_of_a_class.sql"), RULE).unwrap();
     let path = |folder: &TempDir| -> Option<PathBuf> { Some(folder.path().to_owned()) };
     let setting = Setting::read(&Folders { feeds: path(&feeds), rules: path(&folder), ..Folders::default() }, "base");
-    let mut world =
-        World::open(setting.clone(), setting.feeds.clone(), Schedule::Straight, "deciding").await.unwrap();
+    let mut world = World::open(setting.clone(), setting.feeds.clone(), Schedule::Straight, "deciding").await.unwrap();
     let home = "facility_id,name_zh,name_en,facility_kind,area_code,calendar_id,authoritative,active_from,active_to\n\
                 E990103Y01,东浦养老院,Dongpu Home,eldercare,990103001,always,,,";
     world.register("facilities", home).await.unwrap();

@@ -34,9 +34,8 @@ pub fn violations(message: &OutMessage) -> Vec<String> {
 pub fn table(visible: &[OutMessage]) -> RecordBatch {
     let bodies: Vec<Value> =
         visible.iter().map(|message| serde_json::from_slice(&message.body).unwrap_or_default()).collect();
-    let text = |of: fn(&OutMessage) -> String| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(visible.iter().map(of)))
-    };
+    let text =
+        |of: fn(&OutMessage) -> String| -> ArrayRef { Arc::new(StringArray::from_iter_values(visible.iter().map(of))) };
     let said = |key: &str| -> ArrayRef {
         Arc::new(bodies.iter().map(|body| body[key].as_str().map(str::to_owned)).collect::<StringArray>())
     };

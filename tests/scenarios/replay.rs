@@ -80,8 +80,7 @@ async fn append(log: &dyn Log, table: Table, commits: Commits) -> Result<()> {
     for (known_at, batches) in commits {
         let rows = concat_batches(&table.schema_unstamped(), &batches).unwrap();
         let head = log.head(table).await?;
-        let append =
-            Append { rows, known_at: KnownAt(known_at), marks: BTreeMap::new(), ranges: BTreeMap::new() };
+        let append = Append { rows, known_at: KnownAt(known_at), marks: BTreeMap::new(), ranges: BTreeMap::new() };
         let appended = log.append(table, &head, append).await;
         assert!(matches!(appended, Appended::Now(_)), "{appended:?}");
     }

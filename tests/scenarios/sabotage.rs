@@ -31,10 +31,9 @@ async fn sabotage_of_every_rule_is_noticed() {
         assert_eq!(held, Cases::from(MARKS.map(|mark| (mark, true))), "{}", script.name);
         assert!(!rule.sabotage.is_empty(), "{}: no sabotage in its header", rule.file);
         for sabotage in &rule.sabotage {
-            for (mark, value, noticed) in [
-                ("positive", sabotage.tighter, &mut positive),
-                ("negative", sabotage.looser, &mut negative),
-            ] {
+            for (mark, value, noticed) in
+                [("positive", sabotage.tighter, &mut positive), ("negative", sabotage.looser, &mut negative)]
+            {
                 let held = cases(&script, &with(rule, Some((sabotage, value)))).await;
                 match held[mark] {
                     true => unnoticed.push(format!("{}: {mark} with {} = {value}", script.name, sabotage.parameter)),
@@ -43,7 +42,10 @@ async fn sabotage_of_every_rule_is_noticed() {
             }
         }
     }
-    println!("sabotage of {} rules: {positive} positive and {negative} negative cases failed as they must", rules.len());
+    println!(
+        "sabotage of {} rules: {positive} positive and {negative} negative cases failed as they must",
+        rules.len()
+    );
     assert!(unnoticed.is_empty(), "went unnoticed:\n{}", unnoticed.join("\n"));
     assert!(rules.len() >= 15, "only {} rules", rules.len());
 }

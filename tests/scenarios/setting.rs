@@ -50,7 +50,8 @@ impl Setting {
         while let Some(id) = wanted.get(at) {
             let body = &rules.get(id).unwrap_or_else(|| panic!("no rule {id}")).body;
             let needs = body.lines().find_map(|line| line.strip_prefix("-- needs:")).unwrap_or_default();
-            let needs: Vec<String> = needs.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+            let needs: Vec<String> =
+                needs.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
             wanted.extend(needs);
             at += 1;
         }

@@ -69,12 +69,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn open(
-        setting: Arc<Setting>,
-        feeds: Arc<Feeds>,
-        schedule: Schedule,
-        name: &str,
-    ) -> Result<Self> {
+    pub async fn open(setting: Arc<Setting>, feeds: Arc<Feeds>, schedule: Schedule, name: &str) -> Result<Self> {
         let beginning = parse_instant(BEGINNING).unwrap_or_default();
         let clock = Arc::new(ManualClock::new(beginning));
         let folder = (schedule == Schedule::Restarted).then(|| tempfile::tempdir().unwrap());
@@ -182,11 +177,7 @@ impl World {
                 messages.extend(soon);
                 self.again = later.into_iter().map(|(_, message)| message).collect();
             }
-            Schedule::Shuffled
-            | Schedule::Straight
-            | Schedule::OneByOne
-            | Schedule::Split
-            | Schedule::Restarted => {}
+            Schedule::Shuffled | Schedule::Straight | Schedule::OneByOne | Schedule::Split | Schedule::Restarted => {}
         }
     }
 
