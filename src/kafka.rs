@@ -15,6 +15,7 @@ use crate::problem::{Code, Problem, Result, codes};
 pub use topics::Topics;
 
 pub mod seat;
+pub mod resend;
 pub mod setup;
 pub mod topics;
 

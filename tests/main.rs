@@ -3,6 +3,7 @@
 //! Real parts (Apache Kafka, kcat) have a binary of their own: `tests/live`, run by `.ci/run live`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+#![expect(clippy::print_stdout, reason = "counts are printed for whoever reads the log")]
 
 /// The house rules: who imports whom, sizes, words, and that every document says what the code does.
 mod tidy;

@@ -35,10 +35,13 @@ pub struct Meaning {
     pub count: Count,
 }
 
-/// Signals by (feed, kind, signal), and the kinds that count where a register is silent.
+/// Feed, kind and signal.
+pub type Named = (String, String, String);
+
+/// Signals by name, and the kinds that count where a register is silent.
 #[derive(Clone, Debug, Default)]
 pub struct Meanings {
-    pub signals: BTreeMap<(String, String, String), Meaning>,
+    pub signals: BTreeMap<Named, Meaning>,
     /// Feed → its kinds, the default authority first.
     pub kinds: BTreeMap<String, Vec<String>>,
     /// Signal → feed.
@@ -75,7 +78,7 @@ impl Meanings {
 
     /// Table `signal_names`.
     pub fn table(&self) -> Result<RecordBatch> {
-        let text = |of: &dyn Fn(&(String, String, String), &Meaning) -> String| -> ArrayRef {
+        let text = |of: &dyn Fn(&Named, &Meaning) -> String| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(self.signals.iter().map(|(key, meaning)| of(key, meaning))))
         };
         let weights = Int64Array::from_iter_values(self.signals.values().map(|meaning| meaning.weight_tenths));

@@ -4,13 +4,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use clap::{Args, Subcommand};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::{config_of, say};
 use crate::clock::WallClock;
@@ -18,12 +15,9 @@ use crate::consume::seal::Sealer;
 use crate::delta::delta_log::DeltaLog;
 use crate::delta::log::Log;
 use crate::delta::tables::Table;
-use crate::kafka::trouble;
+use crate::kafka::resend::send_again;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Position;
-
-/// Waiting for the broker to have a retried message.
-const FLUSH_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct Quarantine {
@@ -94,14 +88,7 @@ async fn retry(place: &str, config: &std::path::Path) -> Result<()> {
     };
     let row = find(rows(&config.state.folder).await?, place)?;
     let payload = body(&row, &Sealer::from_file(key_file)?)?;
-    let failed =
-        |error: &rdkafka::error::KafkaError| trouble(codes::kafka::KAFKA_UNREACHABLE, row.topic.clone(), error);
-    let producer: BaseProducer = config.kafka.producer()?.create().map_err(|error| failed(&error))?;
-    let headers = OwnedHeaders::new().insert(Header { key: "qs_retry_of", value: Some(place) });
-    let record: BaseRecord<'_, [u8], [u8]> =
-        BaseRecord::to(&row.topic).partition(row.partition).headers(headers).payload(&payload);
-    producer.send(record).map_err(|(error, _)| failed(&error))?;
-    producer.flush(FLUSH_WAIT).map_err(|error| failed(&error))?;
+    send_again(&config.kafka, &row.topic, row.partition, ("qs_retry_of", place), &payload)?;
     say(&format!("sent again: {place} / 已重新发送"));
     Ok(())
 }

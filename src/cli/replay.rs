@@ -131,7 +131,7 @@ impl Report {
 fn read(feeds: &Feeds, argument: &str) -> Result<Vec<Report>> {
     let shape = || {
         Problem::new(codes::ARGUMENT, argument, "not FEED/KIND=FILE")
-            .help("for example school/pupil_event=pupils.ndjson")
+            .help("for example a feed, a slash, a kind, then =reports.ndjson")
     };
     let (name, file) = argument.split_once('=').ok_or_else(shape)?;
     let (feed, kind) = name.split_once('/').ok_or_else(shape)?;

@@ -196,7 +196,7 @@ impl Log for DeltaLog {
                 head.marks.extend(append.marks);
                 open.table.state = Some(state);
                 open.head = head.clone();
-                if head.version % CHECKPOINT_EVERY == 0 {
+                if head.version.is_multiple_of(CHECKPOINT_EVERY) {
                     maintain::checkpoint(table, &open.table).await;
                     *slot = None;
                 }

@@ -81,7 +81,7 @@ pub fn feeds(texts: &Texts, prefix: &str) -> Result<RecordBatch> {
 pub struct Listed(Arc<dyn TableProvider>);
 
 impl Listed {
-    pub fn new(view: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
+    pub fn over(view: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
         Arc::new(Self(view))
     }
 }

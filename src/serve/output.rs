@@ -189,7 +189,7 @@ mod tests {
 
     fn text(format: Format) -> String {
         let answer = answer();
-        String::from_utf8(render(&[answer.clone()], &answer.schema(), format).unwrap()).unwrap()
+        String::from_utf8(render(std::slice::from_ref(&answer), &answer.schema(), format).unwrap()).unwrap()
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
     fn parquet_reads_back() {
         use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
         let answer = answer();
-        let bytes = render(&[answer.clone()], &answer.schema(), Format::Parquet).unwrap();
+        let bytes = render(std::slice::from_ref(&answer), &answer.schema(), Format::Parquet).unwrap();
         let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap().build().unwrap();
         assert_eq!(reader.next().unwrap().unwrap(), answer);
     }

@@ -26,7 +26,7 @@ use datafusion_postgres::pgwire::api::results::{FieldInfo, Response};
 use datafusion_postgres::pgwire::api::stmt::{QueryParser, StoredStatement};
 use datafusion_postgres::pgwire::api::store::PortalStore;
 use datafusion_postgres::pgwire::api::{
-    ClientInfo, ClientPortalStore, ConnectionManager, ErrorHandler, PgWireServerHandlers, Type,
+    ClientInfo, ClientPortalStore, ConnectionManager as Connections, ErrorHandler, PgWireServerHandlers, Type,
 };
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
@@ -64,7 +64,7 @@ pub fn hooks() -> Vec<Arc<dyn QueryHook>> {
 
 /// Answers connections until `stop`; open ones end with it.
 pub async fn serve(listener: TcpListener, snapshots: Arc<Snapshots>, stop: impl Future<Output = ()>) {
-    let manager = Arc::new(ConnectionManager::new());
+    let manager = Arc::new(Connections::new());
     let port = Arc::new(Port::new(snapshots, manager));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -96,17 +96,17 @@ struct Port {
 }
 
 struct Startup {
-    manager: Arc<ConnectionManager>,
+    manager: Arc<Connections>,
 }
 
 impl NoopStartupHandler for Startup {
-    fn connection_manager(&self) -> Option<Arc<ConnectionManager>> {
+    fn connection_manager(&self) -> Option<Arc<Connections>> {
         Some(self.manager.clone())
     }
 }
 
 impl Port {
-    fn new(snapshots: Arc<Snapshots>, manager: Arc<ConnectionManager>) -> Self {
+    fn new(snapshots: Arc<Snapshots>, manager: Arc<Connections>) -> Self {
         let bare = engine::session(&Arc::new(Registers::default()), &BTreeMap::new(), 0);
         let library = DfSessionService::new_with_hooks(Arc::new(bare), Vec::new()).query_parser();
         let parser = Arc::new(PortParser { snapshots: snapshots.clone(), library });

@@ -109,7 +109,7 @@ async fn register_stored(context: &SessionContext, log: &DeltaLog, as_of: Option
     ] {
         let stored = stored(context, &log.delta_table(table).await?, name).await?;
         let shown = match as_of {
-            Some(then) => Listed::new(known_by(context, stored, then, name)?.into_view()),
+            Some(then) => Listed::over(known_by(context, stored, then, name)?.into_view()),
             None => stored,
         };
         context.register_table(name, shown).map_err(|error| engine::not_run(name, &error))?;
@@ -175,7 +175,7 @@ async fn register_derived(context: &SessionContext, log: &DeltaLog, as_of: Optio
     for (name, sql) in
         [("alerts", alerts.as_str()), ("quarantine", &quarantine), ("epochs", EPOCHS), ("accounting", &accounting)]
     {
-        let view = Listed::new(engine::plan(context, name, sql).await?.into_view());
+        let view = Listed::over(engine::plan(context, name, sql).await?.into_view());
         context.register_table(name, view).map_err(|error| engine::not_run(name, &error))?;
     }
     for name in ["stored_quarantine", "progress"] {

@@ -29,8 +29,14 @@ fn every_role_says_what_it_promises_and_never_does() {
 fn no_name_says_nothing() {
     // A name that needs one of these is a name not yet found.
     let empty = Regex::new(&format!(r"\b\w*({}|{}|{}s?)\b", "Manager", "Helper", "Util")).unwrap();
+    let imports = Regex::new(r"(?m)^use [^;]*;").unwrap();
     for file in ["src/", "tests/"].into_iter().flat_map(rust) {
-        let code = read(&file.text).code;
+        // What another crate calls its own is not ours to name; here it gets a better name with `as`.
+        let code = imports
+            .replace_all(&read(&file.text).code, |found: &regex::Captures<'_>| {
+                "\n".repeat(found[0].matches('\n').count())
+            })
+            .into_owned();
         if let Some(found) = empty.find(&code) {
             panic!("{}:{}: {}", file.path, line_of(&code, found.start()), found.as_str());
         }
