@@ -75,7 +75,7 @@ pub struct Alert {
 enum AlertVerb {
     /// Rule, parameters, cells and records that made it. 预警依据
     Why {
-        /// The alert's id, or its first eight digits.
+        /// The alert's id, as the table alerts shows it.
         id: String,
         #[arg(long, default_value = "state/demo")]
         state: PathBuf,
