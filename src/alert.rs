@@ -8,7 +8,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::terms::{Day, KnownAt, Severity, Tick};
+use crate::terms::{Day, KnownAt, Severity, Tick, hex};
 
 /// Bytes of the digest that make an id: 128 bits, so that two alerts never share one.
 const ID_BYTES: usize = 16;
@@ -28,7 +28,7 @@ impl AlertId {
         }
         hash.update(first_onset.0.to_le_bytes());
         hash.update((n as u64).to_le_bytes());
-        Self(hash.finalize().iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&hash.finalize()[..ID_BYTES]))
     }
 
     /// Reads the 32 lower-case hexadecimal digits that `as_str` gives.

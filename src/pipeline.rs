@@ -16,8 +16,10 @@ use crate::consume::role::{Consume, Step};
 use crate::consume::source::{Pace, Source};
 use crate::delta::csv_folder::csv_texts;
 use crate::delta::delta_log::DeltaLog;
+use crate::delta::log::Log;
 use crate::delta::reference::{Text, put_in_force};
 use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
+use crate::delta::tables::Table;
 use crate::detect::folder::read_folders;
 use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, Ticked, texts_of};
 use crate::kafka::seat::Seat;
@@ -108,8 +110,6 @@ pub async fn detect(
     stop: Stop,
     mut each: impl FnMut(Ticked) + Send,
 ) -> Result<()> {
-    use crate::delta::log::Log;
-    use crate::delta::tables::Table;
     let (mut seen, mut idle_since) = (i64::MIN, clock.now());
     while !stop.is_told() {
         let head = log.head(Table::Signals).await?;
@@ -149,7 +149,6 @@ pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat,
 
 /// Keeps the log short: merges the small files of each table now and then.
 pub async fn maintain(log: Arc<DeltaLog>, stop: Stop) -> Result<()> {
-    use crate::delta::tables::Table;
     while !stop.is_told() {
         stop.wait(COMPACT_EVERY).await;
         for table in Table::ALL {

@@ -149,6 +149,20 @@ pub fn parse_instant(text: &str) -> Option<i64> {
         .map(|at| at.timestamp_micros())
 }
 
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    push_hex(bytes, &mut text);
+    text
+}
+
+/// Appends lower-case hexadecimal digits, for whoever reuses a buffer.
+pub fn push_hex(bytes: &[u8], out: &mut String) {
+    for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        out.extend(char::from_digit(u32::from(nibble), 16));
+    }
+}
+
 /// Where a message stands in Kafka: the coordinates that identify it for ever.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -227,6 +241,11 @@ mod tests {
         assert_eq!(Day::of_micros(micros - 1).to_string(), "2021-01-17");
         assert_eq!(Day::parse("2021-01-18").unwrap().start_micros(), micros);
         assert_eq!(Day::parse("2021-01-18").unwrap().weekday(), 1);
+    }
+
+    #[test]
+    fn bytes_are_two_lower_case_digits_each() {
+        assert_eq!(hex(&[0, 9, 10, 255]), "00090aff");
     }
 
     #[test]

@@ -151,11 +151,10 @@ impl Records {
     }
 
     fn beats(&self, new: &Standing, old: &Standing) -> bool {
-        let order = |standing: &Standing| {
-            let topic = self.topics.get(standing.topic as usize).map_or("", String::as_str);
-            (standing.revision, standing.reported_at, topic.to_owned(), standing.partition, standing.offset)
-        };
-        order(new) > order(old)
+        let topic = |standing: &Standing| self.topics.get(standing.topic as usize).map_or("", String::as_str);
+        let (new_topic, old_topic) = (topic(new), topic(old));
+        (new.revision, new.reported_at, new_topic, new.partition, new.offset)
+            > (old.revision, old.reported_at, old_topic, old.partition, old.offset)
     }
 
     fn topic(&mut self, topic: &str) -> u32 {

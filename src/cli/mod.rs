@@ -140,7 +140,7 @@ fn new_key() -> String {
     let mut key = [0; 32];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut key));
     match read {
-        Ok(()) => crate::delta::files::hex(&key),
+        Ok(()) => crate::terms::hex(&key),
         // A key that everybody knows would be worse than none: an empty file is refused by whoever reads it.
         Err(_) => String::new(),
     }

@@ -10,14 +10,14 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use serde::de::DeserializeSeed;
 
-use crate::terms::Day;
+use crate::terms::{Day, hex};
 
 use super::admit::Reading;
 use super::columns::{Column, Scalar, columns_of};
 use super::containers::Root;
 use super::envelope::{Envelope, open};
 use super::feed::{Feed, Kind};
-use super::identity::{Pseudonyms, Subkey, hex, stable_hash};
+use super::identity::{Pseudonyms, Subkey, stable_hash};
 use super::message::{Fault, Message, Rejected};
 use super::payload::syntax_fault;
 use super::statement::{Clocks, Flags, Row};

@@ -12,6 +12,7 @@ use sm3::Sm3;
 
 use crate::problem::codes::{self, folder};
 use crate::problem::{Problem, Result};
+use crate::terms::{hex, push_hex};
 
 /// Bytes of a key file; shorter keys could be searched.
 const KEY_BYTES_MIN: usize = 32;
@@ -162,20 +163,6 @@ pub fn read_key(path: &Path) -> Result<(Option<String>, Vec<u8>)> {
         return Err(refuse(format!("{} bytes", key.len())));
     }
     Ok((id, key))
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    push_hex(bytes, &mut text);
-    text
-}
-
-fn push_hex(bytes: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)] as char);
-        out.push(DIGITS[usize::from(byte & 15)] as char);
-    }
 }
 
 /// The bytes of an even number of hexadecimal digits.

@@ -12,9 +12,9 @@ use super::feed::Feed;
 use super::message::{Message, Rejected};
 use super::redact;
 use super::seal::Sealer;
-use crate::delta::files::hex;
 use crate::delta::tables::Table;
 use crate::problem::Result;
+use crate::terms::hex;
 
 /// Bytes of a body's shape that are kept; more helps nobody.
 const SHAPE_BYTES_MAX: usize = 2_048;

@@ -3,11 +3,9 @@
 //! Promises: offsets resume where `signals` stands; a message that an earlier life quarantined keeps its verdict; an
 //! epoch whose partitions were taken away is dropped, not committed; new registers count from the next epoch on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type};
 use tracing::{info, warn};
 
 use super::epoch_rows::Intake;
@@ -17,6 +15,7 @@ use super::seal::Sealer;
 use super::source::{EpochLimit, Polled, Source, Start, Starts};
 use crate::clock::Clock;
 use crate::delta::commit::{Committed, commit_epoch};
+use crate::delta::files::positions_of;
 use crate::delta::log::Log;
 use crate::delta::reference;
 use crate::delta::repair::offsets;
@@ -28,14 +27,27 @@ use crate::terms::Position;
 pub struct Consume {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    feeds: Arc<Feeds>,
-    pseudonyms: Arc<Pseudonyms>,
-    sealer: Arc<Sealer>,
-    prefix: String,
+    means: Means,
     intake: Intake,
     /// Version of `reference` that the intake was planned with.
     planned_with: u64,
     kept: BTreeSet<Position>,
+}
+
+/// What an intake is planned from, besides the texts in force.
+struct Means {
+    feeds: Arc<Feeds>,
+    pseudonyms: Arc<Pseudonyms>,
+    sealer: Arc<Sealer>,
+    prefix: String,
+}
+
+impl Means {
+    async fn plan(&self, log: &dyn Log) -> Result<Intake> {
+        let edition = reference::edition(log, i64::MAX).await?;
+        let (feeds, pseudonyms, sealer) = (self.feeds.clone(), self.pseudonyms.clone(), self.sealer.clone());
+        Intake::new(feeds, &edition, pseudonyms, sealer, &self.prefix).await
+    }
 }
 
 /// What one step came to.
@@ -63,11 +75,10 @@ impl Consume {
         prefix: &str,
     ) -> Result<Self> {
         let planned_with = log.head(Table::Reference).await?.version;
-        let edition = reference::edition(&*log, i64::MAX).await?;
-        let intake = Intake::new(feeds.clone(), &edition, pseudonyms.clone(), sealer.clone(), prefix).await?;
+        let means = Means { feeds, pseudonyms, sealer, prefix: prefix.to_owned() };
+        let intake = means.plan(&*log).await?;
         let kept = kept(&*log).await?;
-        let prefix = prefix.to_owned();
-        Ok(Self { log, clock, feeds, pseudonyms, sealer, prefix, intake, planned_with, kept })
+        Ok(Self { log, clock, means, intake, planned_with, kept })
     }
 
     pub fn topics(&self) -> Vec<String> {
@@ -124,10 +135,7 @@ impl Consume {
         if version == self.planned_with {
             return Ok(());
         }
-        let edition = reference::edition(&*self.log, i64::MAX).await?;
-        self.intake =
-            Intake::new(self.feeds.clone(), &edition, self.pseudonyms.clone(), self.sealer.clone(), &self.prefix)
-                .await?;
+        self.intake = self.means.plan(&*self.log).await?;
         self.planned_with = version;
         Ok(())
     }
@@ -143,24 +151,9 @@ async fn kept(log: &dyn Log) -> Result<BTreeSet<Position>> {
     }
     let mut kept = BTreeSet::new();
     for batch in log.read(Table::Quarantine, i64::MIN, i64::MAX).await? {
-        kept.extend(positions(&batch).into_iter().filter(|position| {
+        kept.extend(positions_of(&batch).into_iter().filter(|position| {
             next.get(&(position.topic.to_string(), position.partition)).is_none_or(|next| position.offset >= *next)
         }));
     }
     Ok(kept)
-}
-
-fn positions(batch: &RecordBatch) -> Vec<Position> {
-    let topic = batch.column_by_name("topic").and_then(|column| column.as_string_opt::<i32>());
-    let partition = batch.column_by_name("partition").and_then(|column| column.as_primitive_opt::<Int32Type>());
-    let offset = batch.column_by_name("offset").and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let (Some(topic), Some(partition), Some(offset)) = (topic, partition, offset) else { return Vec::new() };
-    let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
-    (0..topic.len())
-        .map(|row| Position {
-            topic: names.entry(topic.value(row)).or_insert_with_key(|name| Arc::from(*name)).clone(),
-            partition: partition.value(row),
-            offset: offset.value(row),
-        })
-        .collect()
 }

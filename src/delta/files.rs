@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Date32Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{filter_record_batch, max, min};
+use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use deltalake::kernel::Add;
 use parquet::arrow::ArrowWriter;
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::tables::{Table, UTC};
 use crate::problem::{Problem, Result, codes};
-use crate::terms::{Day, KnownAt, local_text};
+use crate::terms::{Day, KnownAt, Position, hex, local_text};
 
 /// Tag: SHA-256 of the file, 64 hex digits.
 pub const TAG_SHA256: &str = "qs.sha256";
@@ -110,6 +111,22 @@ pub fn known_at_of(batch: &RecordBatch) -> Option<&TimestampMicrosecondArray> {
     batch.column_by_name("known_at")?.as_any().downcast_ref()
 }
 
+/// Where each row's message stands, row by row; nothing where the columns are not those of a message.
+pub fn positions_of(batch: &RecordBatch) -> Vec<Position> {
+    let topic = batch.column_by_name("topic").and_then(|column| column.as_string_opt::<i32>());
+    let partition = batch.column_by_name("partition").and_then(|column| column.as_primitive_opt::<Int32Type>());
+    let offset = batch.column_by_name("offset").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let (Some(topic), Some(partition), Some(offset)) = (topic, partition, offset) else { return Vec::new() };
+    let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
+    (0..topic.len())
+        .map(|row| Position {
+            topic: names.entry(topic.value(row)).or_insert_with_key(|name| Arc::from(*name)).clone(),
+            partition: partition.value(row),
+            offset: offset.value(row),
+        })
+        .collect()
+}
+
 /// Reads the offset ranges of an `add` action's tags.
 pub fn ranges_of(add: &Add) -> Ranges {
     tag(add, TAG_OFFSETS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
@@ -164,16 +181,6 @@ fn statistics(rows: &[RecordBatch], known_from: i64, known_to: i64) -> String {
 fn utc_text(micros: i64) -> String {
     chrono::DateTime::from_timestamp_micros(micros)
         .map_or_else(|| local_text(micros), |at| at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn unwritten(error: impl std::fmt::Display) -> Box<Problem> {

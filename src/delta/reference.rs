@@ -9,11 +9,12 @@ use arrow::array::{AsArray, RecordBatch, StringArray};
 use sha2::{Digest, Sha256};
 
 use super::commit::{Committed, append_once};
-use super::files::{hex, known_at_of};
+use super::files::known_at_of;
 use super::log::Log;
 use super::tables::Table;
 use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
+use crate::terms::hex;
 
 /// One text in force: a register, a code list, a pack, a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use serde::Serialize;
 
 use crate::alert::{Alert, RuleKind, State};
+use crate::delta::files::{known_at_of, positions_of};
 use crate::delta::log::Log;
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
@@ -18,7 +19,7 @@ use crate::detect::alert_rows::alerts_of;
 use crate::problem::{Problem, Result, codes};
 use crate::simulate::ledger::{LedgerLine, Planted};
 use crate::simulate::oracle::Verdict;
-use crate::terms::{Day, MICROS_PER_SECOND};
+use crate::terms::{Day, MICROS_PER_SECOND, Position};
 
 /// The whole of a finished run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -114,10 +115,8 @@ pub async fn summarize(log: &dyn Log, ledger: &Path, verdict: &Verdict) -> Resul
         lives.opened += 1;
         lives.ended += usize::from(alert.state == State::Ended);
         lives.withdrawn += usize::from(alert.state == State::Withdrawn);
-        let in_outbreak = planted.iter().any(|one| one.area_code == alert.series.area_code && overlaps(one, alert));
-        let of_rule = planted
-            .iter()
-            .any(|one| one.rule == alert.rule && one.area_code == alert.series.area_code && overlaps(one, alert));
+        let in_outbreak = planted.iter().any(|one| is_in(one, alert));
+        let of_rule = planted.iter().any(|one| one.rule == alert.rule && is_in(one, alert));
         match alert.rule_kind {
             RuleKind::Threshold => summary.false_alerts += usize::from(!of_rule),
             RuleKind::Statistical if !in_outbreak => {
@@ -136,8 +135,8 @@ pub async fn summarize(log: &dyn Log, ledger: &Path, verdict: &Verdict) -> Resul
         .expected_alerts
         .iter()
         .filter(|alert| {
-            alert.statistical
-                && !planted.iter().any(|one| in_days(one, &alert.area_code, alert.onset, alert.window_end))
+            let (from, until) = (Day(alert.onset as i32), Day(alert.window_end as i32));
+            alert.statistical && !planted.iter().any(|one| touches(one, &alert.area_code, from, until))
         })
         .map(|alert| (alert.rule.clone(), alert.unit_id.clone(), alert.signal.clone(), Day(alert.onset as i32)))
         .collect();
@@ -150,9 +149,7 @@ pub async fn summarize(log: &dyn Log, ledger: &Path, verdict: &Verdict) -> Resul
 fn found(planted: &Planted, alerts: &BTreeMap<String, Alert>, first_tick: &BTreeMap<String, i64>) -> Found {
     let by = alerts
         .values()
-        .filter(|alert| {
-            alert.rule == planted.rule && alert.series.area_code == planted.area_code && overlaps(planted, alert)
-        })
+        .filter(|alert| alert.rule == planted.rule && is_in(planted, alert))
         .min_by_key(|alert| (first_tick.get(alert.id.as_str()), alert.id.clone()));
     let onset = Day::parse(&planted.onset).map(Day::start_micros);
     let delay = by.and_then(|alert| {
@@ -170,18 +167,14 @@ fn found(planted: &Planted, alerts: &BTreeMap<String, Alert>, first_tick: &BTree
     }
 }
 
-fn overlaps(planted: &Planted, alert: &Alert) -> bool {
-    match (Day::parse(&planted.onset), Day::parse(&planted.until)) {
-        (Some(onset), Some(until)) => alert.onset.min(alert.window_start) <= until && alert.window_end >= onset,
-        _ => false,
-    }
+/// Whether an alert's run lies in the outbreak's county and touches its days.
+fn is_in(planted: &Planted, alert: &Alert) -> bool {
+    touches(planted, &alert.series.area_code, alert.onset.min(alert.window_start), alert.window_end)
 }
 
-fn in_days(planted: &Planted, area_code: &str, from: i64, until: i64) -> bool {
+fn touches(planted: &Planted, area_code: &str, from: Day, until: Day) -> bool {
     match (Day::parse(&planted.onset), Day::parse(&planted.until)) {
-        (Some(onset), Some(end)) => {
-            planted.area_code == area_code && from <= i64::from(end.0) && until >= i64::from(onset.0)
-        }
+        (Some(onset), Some(end)) => planted.area_code == area_code && from <= end && until >= onset,
         _ => false,
     }
 }
@@ -205,11 +198,11 @@ fn planted(ledger: &Path) -> Result<Vec<Planted>> {
 /// Counts messages, not rows. A duplicate is a message whose record, revision and content an earlier one had.
 async fn count_messages(log: &dyn Log, summary: &mut Summary) -> Result<()> {
     summary.consumed = offsets(&log.head(Table::Signals).await?).values().sum();
-    let mut messages: BTreeSet<(i64, Place)> = BTreeSet::new();
-    let mut content: BTreeMap<Place, (String, i64, String)> = BTreeMap::new();
+    let mut messages: BTreeSet<(i64, Position)> = BTreeSet::new();
+    let mut content: BTreeMap<Position, (String, i64, String)> = BTreeMap::new();
     for batch in log.read(Table::Signals, i64::MIN, i64::MAX).await? {
-        let known = crate::delta::files::known_at_of(&batch);
-        for (row, place) in places(&batch).into_iter().enumerate() {
+        let known = known_at_of(&batch);
+        for (row, place) in positions_of(&batch).into_iter().enumerate() {
             let text = |name: &str| {
                 batch
                     .column_by_name(name)
@@ -217,7 +210,10 @@ async fn count_messages(log: &dyn Log, summary: &mut Summary) -> Result<()> {
                     .map_or("", |column| column.value(row))
                     .to_owned()
             };
-            let revision = number::<Int64Type>(&batch, "revision", row);
+            let revision = batch
+                .column_by_name("revision")
+                .and_then(|column| column.as_primitive_opt::<Int64Type>())
+                .map_or(0, |column| column.value(row));
             if messages.insert((known.map_or(0, |known| known.value(row)), place.clone())) {
                 content.insert(place, (text("record_key"), revision, text("content_hash")));
             }
@@ -232,31 +228,8 @@ async fn count_messages(log: &dyn Log, summary: &mut Summary) -> Result<()> {
     }
     let mut quarantined = BTreeSet::new();
     for batch in log.read(Table::Quarantine, i64::MIN, i64::MAX).await? {
-        quarantined.extend(places(&batch));
+        quarantined.extend(positions_of(&batch));
     }
     summary.quarantined = quarantined.len() as i64;
     Ok(())
-}
-
-type Place = (String, i32, i64);
-
-fn places(batch: &RecordBatch) -> Vec<Place> {
-    let topic = batch.column_by_name("topic").and_then(|column| column.as_string_opt::<i32>());
-    (0..batch.num_rows())
-        .map(|row| {
-            (
-                topic.map_or("", |topic| topic.value(row)).to_owned(),
-                number::<Int32Type>(batch, "partition", row),
-                number::<Int64Type>(batch, "offset", row),
-            )
-        })
-        .collect()
-}
-
-fn number<T: arrow::datatypes::ArrowPrimitiveType>(batch: &RecordBatch, name: &str, row: usize) -> T::Native {
-    batch
-        .column_by_name(name)
-        .and_then(|column| column.as_primitive_opt::<T>())
-        .filter(|column| column.is_valid(row))
-        .map_or_else(T::Native::default, |column| column.value(row))
 }

@@ -8,7 +8,7 @@ use crate::alert::RuleKind;
 use crate::detect::header::Header;
 use crate::problem::codes::rule::{RULE_NAME, VALIDITY};
 use crate::problem::{Problem, Result};
-use crate::terms::{Day, Severity};
+use crate::terms::{Day, Severity, hex};
 
 /// Days that a header may name; longer ones are typing errors.
 const DAYS_MAX: i32 = 3_660;
@@ -112,7 +112,7 @@ impl Rule {
 
 /// SHA-256 as 64 hexadecimal digits.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Lower-case letters, digits and `_`.

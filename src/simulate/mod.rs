@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::terms::{Day, MICROS_PER_SECOND};
+use crate::terms::{Day, MICROS_PER_SECOND, hex};
 
 pub mod ledger;
 pub mod chance;
@@ -233,10 +233,6 @@ impl Simulation {
 fn partition_of(facility: &str, partitions: i32) -> i32 {
     let digest = Sha256::digest(facility.as_bytes());
     i32::from(digest[0]) % partitions.max(1)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::terms::local_text;
+use crate::terms::{hex, local_text};
 
 use super::chance::Chance;
 use super::ledger::TrueRow;
@@ -85,7 +85,7 @@ pub fn facility_row(signal: &str, facility: &str, area: &str, event_date: &str, 
 /// A text that is one person's alone and tells nobody who it is.
 pub fn person_text(identifier: &str) -> String {
     let digest = Sha256::digest(identifier.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..8])
 }
 
 /// One decimal, as thermometers show it.
