@@ -148,8 +148,8 @@ async fn demo_live(wanted: &Demo) -> Result<bool> {
         &wanted.run()?,
         Duration::from_millis(wanted.pace_ms),
         stop,
-        move |log, broker| {
-            super::sql::spawn(log, listener, &pack, sql_stop);
+        move |log, clock, broker| {
+            super::sql::spawn(log, clock, listener, &pack, sql_stop);
             say(&format!("Kafka  {broker}"));
             say(&format!("SQL    psql -h 127.0.0.1 -p {port} -U analyst qianshao -c 'SELECT severity, rule, unit_id, state FROM alerts'"));
             say(&format!("SQL    qianshao sql --state {} -c 'SELECT severity, rule, unit_id, state FROM alerts'", state.display()));

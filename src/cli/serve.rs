@@ -73,7 +73,7 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
             Role::Serve => {
                 let listener = crate::serve::pg::bind(config.serve.sql_address).await?;
                 say(&format!("SQL on {}", config.serve.sql_address));
-                sql::spawn(state.log.clone(), listener, &config.detect.pack, stop.clone());
+                sql::spawn(state.log.clone(), clock.clone(), listener, &config.detect.pack, stop.clone());
             }
         }
     }

@@ -123,9 +123,8 @@ pub fn port_of(listener: &TcpListener) -> u16 {
     listener.local_addr().map_or(0, |address| address.port())
 }
 
-/// Serves the tables until told to stop.
-pub fn spawn(log: Arc<DeltaLog>, listener: TcpListener, pack: &str, stop: Stop) {
-    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+/// Serves the tables until told to stop; `clock` says which days are the newest.
+pub fn spawn(log: Arc<DeltaLog>, clock: Arc<dyn Clock>, listener: TcpListener, pack: &str, stop: Stop) {
     let snapshots = Snapshots::new(log, clock, pack, "qianshao", pg::hooks());
     tokio::spawn(async move { pg::serve(listener, snapshots, stop.told()).await });
 }

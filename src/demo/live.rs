@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::once::{Run, Stage};
 use crate::alert::{Alert, State};
+use crate::clock::Clock;
 use crate::delta::delta_log::DeltaLog;
 use crate::pipeline::Stop;
 use crate::problem::Result;
@@ -32,16 +33,16 @@ pub struct Moment<'a> {
     pub changes: &'a [Alert],
 }
 
-/// Runs until told to stop. `ready` hears of the log once it can be queried, and of the broker's address.
+/// Runs until told to stop. `ready` hears of the log once it can be queried, of the city's clock and of the broker's address.
 pub async fn run(
     run: &Run,
     pace: Duration,
     stop: Stop,
-    ready: impl FnOnce(Arc<DeltaLog>, &str) + Send,
+    ready: impl FnOnce(Arc<DeltaLog>, Arc<dyn Clock>, &str) + Send,
     mut each: impl FnMut(&Moment<'_>) + Send,
 ) -> Result<()> {
     let mut stage = Stage::set(run).await?;
-    ready(stage.log.clone(), &stage.broker.settings.bootstrap_servers);
+    ready(stage.log.clone(), stage.clock.clone(), &stage.broker.settings.bootstrap_servers);
     let start = run.options.start.start_micros();
     let mut total = 0;
     for step in 1..=i64::from(run.options.days) * STEPS_PER_DAY {
