@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
@@ -13,11 +13,13 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::datasource::TableType;
-use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
 use super::count::{Counting, Wanted};
 use super::moment::Moment;
@@ -59,16 +61,37 @@ pub enum View {
     ExpectedReports,
 }
 
+/// Where a plan finds what is shown when it runs.
+#[derive(Default)]
+pub struct Stage(Mutex<Option<Arc<Shown>>>);
+
+impl Stage {
+    pub fn show(&self, shown: Option<Arc<Shown>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
+
+    fn shown(&self) -> Result<Arc<Shown>> {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        shown.ok_or_else(|| DataFusionError::Execution("nothing is shown between two ticks".to_owned()))
+    }
+}
+
 /// A counted table.
 pub struct Counted {
-    shown: Arc<Shown>,
+    stage: Arc<Stage>,
     view: View,
     schema: SchemaRef,
 }
 
 impl Counted {
+    /// A table that always shows the same.
     pub fn new(shown: Arc<Shown>, view: View) -> Arc<Self> {
-        Arc::new(Self { shown, view, schema: schema(view) })
+        Self::on(Arc::new(Stage(Mutex::new(Some(shown)))), view)
+    }
+
+    /// A table that shows what stands on the stage.
+    pub fn on(stage: Arc<Stage>, view: View) -> Arc<Self> {
+        Arc::new(Self { stage, view, schema: schema(view) })
     }
 }
 
@@ -99,13 +122,53 @@ impl TableProvider for Counted {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let wanted = wanted(filters);
-        let batch = match self.view {
-            View::Cells => cells(&self.shown, &wanted, &self.schema)?,
-            View::CurrentSignals => signals(&self.shown, &wanted, &self.schema)?,
-            View::ExpectedReports => expected(&self.shown, &self.schema)?,
+        let part =
+            Part { stage: self.stage.clone(), view: self.view, schema: self.schema.clone(), wanted: wanted(filters) };
+        let parts: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(part)];
+        Ok(Arc::new(StreamingTableExec::try_new(self.schema.clone(), parts, projection, [], false, None)?))
+    }
+}
+
+/// What one scan shows, counted when it runs.
+struct Part {
+    stage: Arc<Stage>,
+    view: View,
+    schema: SchemaRef,
+    wanted: Wanted,
+}
+
+impl Part {
+    fn count(&self) -> Result<RecordBatch> {
+        let shown = self.stage.shown()?;
+        match self.view {
+            View::Cells => cells(&shown, &self.wanted, &self.schema),
+            View::CurrentSignals => signals(&shown, &self.wanted, &self.schema),
+            View::ExpectedReports => expected(&shown, &self.schema),
+        }
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?}", self.view, self.wanted)
+    }
+}
+
+impl PartitionStream for Part {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = context.session_config().batch_size();
+        let batches: Vec<Result<RecordBatch>> = match self.count() {
+            Ok(batch) => (0..batch.num_rows())
+                .step_by(rows)
+                .map(|from| Ok(batch.slice(from, rows.min(batch.num_rows() - from))))
+                .collect(),
+            Err(error) => vec![Err(error)],
         };
-        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema.clone(), projection.cloned())?)
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(batches)))
     }
 }
 

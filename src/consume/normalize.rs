@@ -4,24 +4,18 @@
 //! rejection; a message on which the mapping fails is found by halving, and its neighbours go on.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::SessionContext;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::execution_plan::reset_plan_states;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, collect};
 
 use super::feed::Kind;
 use crate::delta::tables::time_type;
 use crate::engine;
+use crate::engine::kept::{Kept, Slot};
 use crate::problem::{Problem, Result};
 
 /// What a mapping returns, in this order.
@@ -64,8 +58,7 @@ fn output_type(name: &str) -> DataType {
 
 /// One kind's SELECT, planned.
 pub struct Mapping {
-    plan: Arc<dyn ExecutionPlan>,
-    context: Arc<TaskContext>,
+    select: Kept,
     input: Arc<Slot>,
     at: String,
 }
@@ -74,13 +67,7 @@ impl Mapping {
     /// Plans the mapping of `kind` in a session that knows the code tables.
     pub async fn plan(context: &SessionContext, kind: &Kind) -> Result<Self> {
         let at = format!("{}/{}/normalize.sql", kind.feed, kind.name);
-        let schema = kind.contract.raw_schema();
-        let input = Arc::new(Slot { schema: schema.clone(), batch: Mutex::new(None) });
-        let table =
-            StreamingTable::try_new(schema, vec![input.clone()]).map_err(|error| engine::not_run(&at, &error))?;
-        // A raw table of the kind before would still be there.
-        let _ = context.deregister_table("raw");
-        context.register_table("raw", Arc::new(table)).map_err(|error| engine::not_run(&at, &error))?;
+        let input = Slot::register(context, "raw", kind.contract.raw_schema())?;
         let frame = engine::plan(context, &at, &kind.normalize_sql).await?;
         for (name, needed) in OUTPUT {
             let given = frame.schema().has_column_with_unqualified_name(name);
@@ -89,8 +76,8 @@ impl Mapping {
                     .help("docs/feeds.md lists the columns that a mapping returns"));
             }
         }
-        let plan = frame.create_physical_plan().await.map_err(|error| engine::not_run(&at, &error))?;
-        Ok(Self { plan, context: context.task_ctx(), input, at })
+        let select = Kept::of(context, &at, frame).await?;
+        Ok(Self { select, input, at })
     }
 
     /// Maps a whole batch, in the order of messages. Where it fails, answers which messages (rows of `raw`) failed and why.
@@ -117,10 +104,8 @@ impl Mapping {
     }
 
     async fn run_once(&self, raw: &RecordBatch) -> std::result::Result<RecordBatch, DataFusionError> {
-        *self.input.batch.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw.clone());
-        // Joins keep their built side in the plan; a plan that runs again must forget it.
-        let plan = reset_plan_states(self.plan.clone())?;
-        let batches = collect(plan, self.context.clone()).await?;
+        self.input.put(raw.clone());
+        let batches = self.select.run().await?;
         let schema = output_schema();
         let mapped = batches.iter().map(|batch| conform(batch, &schema)).collect::<std::result::Result<Vec<_>, _>>()?;
         Ok(concat_batches(&schema, &mapped)?)
@@ -159,28 +144,4 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Result<Recor
         })
         .collect();
     Ok(RecordBatch::try_new(schema.clone(), columns?)?)
-}
-
-/// Where the planned mapping finds the batch of the moment.
-struct Slot {
-    schema: SchemaRef,
-    batch: Mutex<Option<RecordBatch>>,
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("raw")
-    }
-}
-
-impl PartitionStream for Slot {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let batches = futures::stream::iter(batch.into_iter().map(Ok));
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -15,52 +16,110 @@ use super::finding::{Finding, findings_of};
 use super::pack::Pack;
 use super::rule::{Rule, Scope};
 use crate::cells::moment::Moment;
-use crate::cells::tables::{Counted, Shown, View};
+use crate::cells::tables::{Counted, Shown, Stage, View};
 use crate::engine;
+use crate::engine::functions::Now;
+use crate::engine::kept::{Kept, Slot};
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
 
 /// What each rule found, by its id; kept between ticks.
 pub type Standing = BTreeMap<String, Vec<Finding>>;
 
-/// Evaluates every rule of `pack` in the order of their needs.
-///
-/// `everything` forces rules of scope `dirty` too; otherwise they run only where rows came.
-pub async fn evaluate(
-    moment: &Arc<Moment>,
-    pack: &Pack,
-    tick: i64,
-    everything: bool,
-    standing: &mut Standing,
-) -> Result<()> {
-    let context = rule_session(moment, pack, tick)?;
-    for rule in &pack.rules {
-        if rule.scope == Scope::Dirty && !everything && standing.contains_key(&rule.id) {
-            continue;
-        }
-        register_findings(&context, standing)?;
-        match run(&context, rule).await {
-            Ok(findings) => {
-                standing.insert(rule.id.clone(), findings);
+/// A pack's rules, planned once under one edition of the texts in force.
+pub struct Judges {
+    /// `known_at` of the edition, digest of the pack: what the plans have read.
+    read: (i64, String),
+    now: Arc<AtomicI64>,
+    stage: Arc<Stage>,
+    findings: Arc<Slot>,
+    /// A rule that cannot be planned has none.
+    plans: BTreeMap<String, Kept>,
+}
+
+impl Judges {
+    /// Plans every rule of `pack` over the registers and code lists of `moment`.
+    pub async fn of(moment: &Moment, pack: &Pack) -> Result<Self> {
+        let now = Arc::new(AtomicI64::new(0));
+        let stage = Arc::new(Stage::default());
+        let context = session(moment, pack, Now::Kept(now.clone()), &stage)?;
+        let findings = Slot::register(&context, "findings", findings_schema())?;
+        let mut plans = BTreeMap::new();
+        for rule in &pack.rules {
+            match plan(&context, rule).await {
+                Ok(plan) => drop(plans.insert(rule.id.clone(), plan)),
+                Err(problem) => report(rule, &problem),
             }
-            Err(problem) => error!(rule = rule.id, at = problem.at, found = problem.found, "{}", problem.code.en),
         }
+        Ok(Self { read: (moment.edition.known_at, pack.digest.clone()), now, stage, findings, plans })
     }
-    Ok(())
+
+    /// Whether the plans have read what is in force now.
+    pub fn fit(&self, moment: &Moment, pack: &Pack) -> bool {
+        self.read.0 == moment.edition.known_at && self.read.1 == pack.digest
+    }
+
+    /// Evaluates every rule of `pack` in the order of their needs.
+    ///
+    /// `everything` forces rules of scope `dirty` too; otherwise they run only where rows came.
+    pub async fn evaluate(
+        &self,
+        moment: &Arc<Moment>,
+        pack: &Pack,
+        tick: i64,
+        everything: bool,
+        standing: &mut Standing,
+    ) -> Result<()> {
+        self.now.store(tick, Ordering::Relaxed);
+        self.stage.show(Some(shown(moment, pack, tick)));
+        let judged = self.judge(pack, everything, standing).await;
+        self.stage.show(None);
+        judged
+    }
+
+    async fn judge(&self, pack: &Pack, everything: bool, standing: &mut Standing) -> Result<()> {
+        for rule in &pack.rules {
+            if rule.scope == Scope::Dirty && !everything && standing.contains_key(&rule.id) {
+                continue;
+            }
+            let Some(plan) = self.plans.get(&rule.id) else { continue };
+            if !rule.needs.is_empty() {
+                self.findings.put(findings_table(standing)?);
+            }
+            match run(plan, rule).await {
+                Ok(findings) => drop(standing.insert(rule.id.clone(), findings)),
+                Err(problem) => report(rule, &problem),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn report(rule: &Rule, problem: &Problem) {
+    error!(rule = rule.id, at = problem.at, found = problem.found, "{}", problem.code.en);
+}
+
+/// The days that `pack`'s rules look at, horizon and the history before it.
+fn shown(moment: &Arc<Moment>, pack: &Pack, tick: i64) -> Arc<Shown> {
+    let today = Day::of_micros(tick);
+    let history = pack.rules.iter().map(|rule| rule.history_days).max().unwrap_or(0);
+    Shown::new(moment.clone(), today.plus(-pack.alert_horizon_days - history), today, tick)
 }
 
 /// A session as a rule sees it: counted tables of the horizon and the history before it, registers, parameters, the tick.
 pub fn rule_session(moment: &Arc<Moment>, pack: &Pack, tick: i64) -> Result<SessionContext> {
-    let today = Day::of_micros(tick);
-    let history = pack.rules.iter().map(|rule| rule.history_days).max().unwrap_or(0);
-    let from = today.plus(-pack.alert_horizon_days - history);
-    let context = engine::session(&moment.registers, &pack.values(), tick);
-    let shown = Shown::new(moment.clone(), from, today, tick);
+    let stage = Arc::new(Stage::default());
+    stage.show(Some(shown(moment, pack, tick)));
+    session(moment, pack, tick.into(), &stage)
+}
+
+fn session(moment: &Moment, pack: &Pack, now: Now, stage: &Arc<Stage>) -> Result<SessionContext> {
+    let context = engine::session(&moment.registers, &pack.values(), now);
     for (name, view) in
         [("cells", View::Cells), ("signals", View::CurrentSignals), ("expected_reports", View::ExpectedReports)]
     {
         context
-            .register_table(name, Counted::new(shown.clone(), view))
+            .register_table(name, Counted::on(stage.clone(), view))
             .map_err(|error| engine::not_run(name, &error))?;
     }
     for (name, batch) in engine::reference_tables(&moment.edition)? {
@@ -74,10 +133,19 @@ pub fn rule_session(moment: &Arc<Moment>, pack: &Pack, tick: i64) -> Result<Sess
     Ok(context)
 }
 
-async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Finding>> {
-    let batches = engine::query(context, &rule.file, &rule.sql)
+async fn plan(context: &SessionContext, rule: &Rule) -> Result<Kept> {
+    let planned = async {
+        let frame = engine::plan(context, &rule.file, &rule.sql).await?;
+        Kept::of(context, &rule.file, frame).await
+    };
+    planned.await.map_err(|problem| Problem::new(codes::sql::RULE_NOT_RUN, problem.at.clone(), problem.found.clone()))
+}
+
+async fn run(plan: &Kept, rule: &Rule) -> Result<Vec<Finding>> {
+    let batches = plan
+        .run()
         .await
-        .map_err(|problem| Problem::new(codes::sql::RULE_NOT_RUN, problem.at.clone(), problem.found.clone()))?;
+        .map_err(|error| Problem::new(codes::sql::RULE_NOT_RUN, rule.file.clone(), error.strip_backtrace()))?;
     let mut findings = Vec::new();
     for batch in &batches {
         findings.extend(findings_of(batch, rule)?);
@@ -91,7 +159,7 @@ async fn run(context: &SessionContext, rule: &Rule) -> Result<Vec<Finding>> {
 }
 
 /// Table `findings`: what the rules before found.
-pub fn register_findings(context: &SessionContext, standing: &Standing) -> Result<()> {
+fn findings_table(standing: &Standing) -> Result<RecordBatch> {
     let rows: Vec<(&String, &Finding)> =
         standing.iter().flat_map(|(rule, findings)| findings.iter().map(move |finding| (rule, finding))).collect();
     let text = |of: &dyn Fn(&(&String, &Finding)) -> Option<String>| -> ArrayRef {
@@ -119,12 +187,8 @@ pub fn register_findings(context: &SessionContext, standing: &Standing) -> Resul
         float(|finding| finding.statistic),
         text(&|(_, finding)| finding.channels.clone()),
     ];
-    let schema = findings_schema();
-    let batch = RecordBatch::try_new(schema.clone(), columns)
-        .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table findings", error.to_string()))?;
-    // There is none before the first rule.
-    let _ = context.deregister_table("findings");
-    engine::register(context, "findings", schema, vec![batch])
+    RecordBatch::try_new(findings_schema(), columns)
+        .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table findings", error.to_string()))
 }
 
 fn findings_schema() -> SchemaRef {

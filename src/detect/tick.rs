@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArra
 use tracing::info;
 
 use super::alert_rows::{alerts_of, rows_of};
-use super::evaluate::{Standing, evaluate};
+use super::evaluate::{Judges, Standing};
 use super::folder::PackFolder;
 use super::pack::{Pack, Packs};
 use super::reconcile::{Cause, Evaluation, reconcile};
@@ -41,6 +41,8 @@ pub struct Detect {
     mode: Mode,
     moment: Arc<Moment>,
     standing: Standing,
+    /// `None` until the first tick.
+    judges: Option<Judges>,
     alerts: BTreeMap<AlertId, Alert>,
     rules_digest: String,
     last_tick: i64,
@@ -72,6 +74,7 @@ impl Detect {
             pack_id: pack_id.to_owned(),
             mode,
             standing: Standing::new(),
+            judges: None,
             alerts,
             rules_digest,
             last_tick,
@@ -95,7 +98,12 @@ impl Detect {
         let pack = pack_of(&self.moment.edition, &self.pack_id)?;
         let rules_changed = pack.digest != self.rules_digest && !self.rules_digest.is_empty();
         let everything = renewed || !changed.is_empty() || today_is_new || pack.digest != self.rules_digest;
-        evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
+        let judges = match self.judges.take().filter(|judges| judges.fit(&self.moment, &pack)) {
+            Some(judges) => judges,
+            None => Judges::of(&self.moment, &pack).await?,
+        };
+        judges.evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
+        self.judges = Some(judges);
         self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
         let other_words = renewed && differs_beyond_registers(&before, &self.moment.edition);
         let cause = match (rules_changed || (other_words && changed.is_empty()), changed.is_empty()) {
@@ -132,7 +140,8 @@ impl Detect {
         let mut changes = Vec::new();
         for rule in &pack.rules {
             let alerts = by_rule.remove(rule.id.as_str()).unwrap_or_default();
-            let standing = self.standing.get(&rule.id).map_or(&[][..], Vec::as_slice);
+            // A rule that could not be evaluated says nothing about its alerts.
+            let Some(standing) = self.standing.get(&rule.id) else { continue };
             changes.extend(reconcile(&evaluation(rule), standing, &alerts));
         }
         // A rule that is no longer there supports nothing.

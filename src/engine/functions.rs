@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, Date32Array, Float64Array, StringArray};
 use arrow::compute::cast;
@@ -26,9 +27,27 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("syndrome_of(symptom)", "the syndrome that a symptom belongs to", "症状所属症候群"),
 ];
 
+/// What `now()` answers, microseconds UTC.
+pub enum Now {
+    Fixed(i64),
+    /// Read at each run of a plan that is kept.
+    Kept(Arc<AtomicI64>),
+}
+
+impl From<i64> for Now {
+    fn from(tick: i64) -> Self {
+        Self::Fixed(tick)
+    }
+}
+
 /// Makes the functions known to a session.
-pub fn register(context: &SessionContext, registers: &Arc<Registers>, parameters: &BTreeMap<String, f64>, tick: i64) {
-    context.register_udf(now(tick));
+pub fn register(
+    context: &SessionContext,
+    registers: &Arc<Registers>,
+    parameters: &BTreeMap<String, f64>,
+    tick: impl Into<Now>,
+) {
+    context.register_udf(now(tick.into()));
     context.register_udf(param(parameters.clone()));
     context.register_udf(local_date());
     let known = registers.clone();
@@ -38,15 +57,20 @@ pub fn register(context: &SessionContext, registers: &Arc<Registers>, parameters
     context.register_udf(area_at(registers.clone()));
 }
 
-fn now(tick: i64) -> ScalarUDF {
-    let value = ScalarValue::TimestampMicrosecond(Some(tick), Some(UTC.into()));
-    create_udf(
-        "now",
-        vec![],
-        time_type(),
-        Volatility::Stable,
-        Arc::new(move |_| Ok(ColumnarValue::Scalar(value.clone()))),
-    )
+fn now(tick: Now) -> ScalarUDF {
+    // The planner folds what is stable into the plan, so that a kept plan would remember its first tick.
+    let volatility = match tick {
+        Now::Fixed(_) => Volatility::Stable,
+        Now::Kept(_) => Volatility::Volatile,
+    };
+    let answer = move |_: &[ColumnarValue]| {
+        let micros = match &tick {
+            Now::Fixed(micros) => *micros,
+            Now::Kept(micros) => micros.load(Ordering::Relaxed),
+        };
+        Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()))))
+    };
+    create_udf("now", vec![], time_type(), volatility, Arc::new(answer))
 }
 
 fn param(parameters: BTreeMap<String, f64>) -> ScalarUDF {

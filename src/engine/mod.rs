@@ -21,13 +21,18 @@ use crate::problem::codes::sql;
 use crate::problem::{Problem, Result};
 
 pub mod functions;
+pub mod kept;
 
 /// Rows that flow through operators at a time; DataFusion's own default.
 const BATCH_ROWS: usize = 8_192;
 
 /// A session with our functions. `tick` is what `now()` answers; `parameters` what `param('name')` gives.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a session")]
-pub fn session(registers: &Arc<Registers>, parameters: &BTreeMap<String, f64>, tick: i64) -> SessionContext {
+pub fn session(
+    registers: &Arc<Registers>,
+    parameters: &BTreeMap<String, f64>,
+    tick: impl Into<functions::Now>,
+) -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(1)
         .with_batch_size(BATCH_ROWS)
@@ -35,7 +40,7 @@ pub fn session(registers: &Arc<Registers>, parameters: &BTreeMap<String, f64>, t
         .with_default_catalog_and_schema("qianshao", "public")
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config(config);
-    functions::register(&context, registers, parameters, tick);
+    functions::register(&context, registers, parameters, tick.into());
     context
 }
 
