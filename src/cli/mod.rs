@@ -66,7 +66,7 @@ impl Cli {
     /// What is logged where `QIANSHAO_LOG` says nothing. The demo's broker ends with the demo, which is no trouble.
     pub fn log_filter(&self) -> &'static str {
         match self.verb {
-            Verb::Serve(_) => "info,deltalake=warn,delta_kernel=warn,datafusion=warn",
+            Verb::Serve(_) => "warn,qianshao=info",
             _ => "warn,librdkafka=off,rdkafka=off",
         }
     }

@@ -49,7 +49,7 @@ pub fn check(wanted: &Check) -> Result<bool> {
     Ok(problems.is_empty())
 }
 
-/// Runs the configured roles until Ctrl-C or until one of them ends.
+/// Runs the configured roles until Ctrl-C, a SIGTERM, or until one of them ends.
 pub async fn serve(wanted: &Serve) -> Result<bool> {
     let config = config_of(&wanted.config)?;
     if let Some(problem) = config::check(&config).into_iter().next() {
@@ -80,13 +80,26 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
     say("ready / 已就绪");
     let ended = tokio::select! {
         ended = first_end(&mut roles) => ended,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = told_to_end() => Ok(()),
     };
     // Every loop hears it between two steps; what is in flight is finished or dropped, never half written.
     let _ = tell.send(true);
     while roles.join_next().await.is_some() {}
     info!("stopped");
     ended.map(|()| true)
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        // Without a handler the signal still ends the process, only less politely.
+        Err(_) => _ = tokio::signal::ctrl_c().await,
+    }
 }
 
 type Roles = JoinSet<Result<()>>;
