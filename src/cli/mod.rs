@@ -77,7 +77,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
         Verb::Demo(demo) => city::demo(*demo).await,
         Verb::Serve(serve) => serve::serve(&serve).await,
-        Verb::Check(check) => serve::check(&check),
+        Verb::Check(check) => serve::check(&check).await,
         Verb::Sql(sql) => sql::sql(&sql).await,
         Verb::Alert(alert) => sql::alert(&alert).await,
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,

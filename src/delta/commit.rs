@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use super::files::Ranges;
-use super::log::{Append, Appended, Head, Log, offset_mark};
+use super::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
 use super::tables::Table;
 use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
@@ -31,6 +31,8 @@ const ATTEMPTS_MAX: usize = 32;
 pub struct EpochRows {
     /// Every message of the epoch lies in one of these, keyed by (topic, partition).
     pub ranges: BTreeMap<(String, i32), (i64, i64)>,
+    /// What the last message of a range is known by.
+    pub witnesses: BTreeMap<(String, i32), i64>,
     pub signals: RecordBatch,
     pub quarantine: RecordBatch,
 }
@@ -62,6 +64,7 @@ pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -
         quarantine = Some(rests_on);
         let known_at = signals.next_known_at(clock.now());
         let mut marks = offset_marks(epoch);
+        marks.extend(epoch.witnesses.iter().map(|((topic, partition), w)| (witness_mark(topic, *partition), *w)));
         marks.insert(MARK_QUARANTINE.to_owned(), rests_on as i64);
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         let append = Append { rows: epoch.signals.clone(), known_at, marks, ranges: tag_ranges(epoch) };

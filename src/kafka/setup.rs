@@ -1,4 +1,4 @@
-//! Our own topics: created where they are missing, looked at where they are there.
+//! Topics: ours are created where they are missing, looked at where they are there.
 //!
 //! Promises: progress is one compacted partition and the newest alerts are compacted, or nothing is published.
 
@@ -90,6 +90,25 @@ impl Setup {
                 .help("let an administrator create it, or give this user Create on the cluster")),
         }
     }
+}
+
+/// What keeps these topics from being used: each that is missing, each of ours that is not as it must be.
+pub async fn look(settings: &KafkaSettings, wanted: &[String]) -> Vec<Problem> {
+    let setup = Setup::new(settings);
+    let connecting = settings.clone();
+    let connected = blocking(move || connect(&connecting)).await.and_then(|connected| connected);
+    let (admin, there) = match connected {
+        Ok(connected) => connected,
+        Err(problem) => return vec![*problem],
+    };
+    let missing = wanted.iter().filter(|name| !there.contains(*name));
+    let mut problems: Vec<Problem> = missing
+        .map(|name| *Problem::new(codes::kafka::TOPIC_MISSING, format!("topic {name}"), "it is not there"))
+        .collect();
+    for name in there.iter().filter(|name| setup.is_compacted(name)) {
+        problems.extend(check_compaction(&admin, name).await.err().map(|problem| *problem));
+    }
+    problems
 }
 
 /// An administrator's client, and the names of the topics that are there.
