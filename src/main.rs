@@ -1,5 +1,6 @@
 //! Parses the command line, sets up logging, runs one verb, maps the outcome to an exit code.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,9 +12,9 @@ const STACK_BYTES: usize = 16 << 20;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let filter = EnvFilter::try_from_env("QIANSHAO_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,deltalake=error,delta_kernel=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("QIANSHAO_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_filter()));
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(cli::run(cli)),

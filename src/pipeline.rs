@@ -78,9 +78,15 @@ impl InForce {
 /// Opens the state folder and puts feeds, rules, registers and code lists in force.
 pub async fn open_state(state: &Path, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<State> {
     let log = Arc::new(DeltaLog::open(state, clock.clone()).await?);
-    let InForce { feeds, texts } = InForce::read(folders)?;
-    put_in_force(&*log, &**clock, &InForce::CLASSES, &texts).await?;
+    let feeds = enforce(&log, folders, clock).await?;
     Ok(State { log, feeds })
+}
+
+/// Puts feeds, rules, registers and code lists in force.
+pub async fn enforce(log: &DeltaLog, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<Arc<Feeds>> {
+    let InForce { feeds, texts } = InForce::read(folders)?;
+    put_in_force(log, &**clock, &InForce::CLASSES, &texts).await?;
+    Ok(feeds)
 }
 
 /// Commit: messages become rows, and the offsets they came from, in one step.

@@ -11,7 +11,10 @@ use crate::demo::{live, once};
 use crate::pipeline::{Folders, Stop};
 use crate::problem::{self, Problem, Result, codes};
 use crate::simulate::{self, Options, oracle};
-use crate::terms::Day;
+use crate::terms::{Day, Tick};
+
+/// 2021-01-04, a Monday before the Spring Festival that the edition 2021-CF is about.
+const FIRST_DAY: Day = Day(18_631);
 
 #[derive(Args)]
 struct City {
@@ -21,19 +24,23 @@ struct City {
     /// Days of the run. 天数
     #[arg(long, default_value_t = 30)]
     days: u32,
-    /// First day. 起始日期
-    #[arg(long, default_value = "2021-01-04")]
-    start: String,
+    /// First day, for example 2021-01-04, which is the default except where a broker is sent to: there the last day is
+    /// yesterday, because what lies before the alert horizon is judged no more. 起始日期
+    #[arg(long)]
+    start: Option<String>,
     /// 1 is about 10,000 messages a day. 规模
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
 }
 
 impl City {
-    fn options(&self) -> Result<Options> {
-        let start = Day::parse(&self.start).ok_or_else(|| {
-            Problem::new(codes::ARGUMENT, "--start", problem::describe(&self.start)).help("a date such as 2021-01-04")
-        })?;
+    fn options(&self, unless_told: Day) -> Result<Options> {
+        let start = match &self.start {
+            None => unless_told,
+            Some(text) => Day::parse(text).ok_or_else(|| {
+                Problem::new(codes::ARGUMENT, "--start", problem::describe(text)).help("a date such as 2021-01-04")
+            })?,
+        };
         Ok(Options {
             seed: self.seed,
             days: self.days,
@@ -89,7 +96,7 @@ pub struct Demo {
 impl Demo {
     fn run(&self) -> Result<once::Run> {
         Ok(once::Run {
-            options: self.city.options()?,
+            options: self.city.options(FIRST_DAY)?,
             state: self.state.clone(),
             folders: Folders { feeds: self.feeds.clone(), rules: self.rules.clone(), ..Folders::default() },
             pack: self.pack.clone(),
@@ -174,6 +181,9 @@ pub struct Simulate {
     /// A folder (ledger, registers, one NDJSON a topic) or kafka://HOST:PORT. 输出到文件夹或 Kafka
     #[arg(long)]
     to: Option<String>,
+    /// What topic names begin with. 主题前缀
+    #[arg(long, default_value = "qianshao")]
+    prefix: String,
     /// Where the ledger goes when sending to Kafka. 台账文件夹
     #[arg(long, default_value = "state/simulate")]
     ledger: PathBuf,
@@ -183,15 +193,24 @@ pub struct Simulate {
 }
 
 pub async fn simulate(wanted: Simulate) -> Result<bool> {
-    let options = wanted.city.options()?;
+    let to = wanted.to.as_deref().map(|to| (to, to.strip_prefix("kafka://")));
+    let first = match to {
+        Some((_, Some(_))) => Tick(WallClock.now()).day().plus(-days_of(wanted.city.days)),
+        Some((_, None)) | None => FIRST_DAY,
+    };
+    let options = Options { prefix: wanted.prefix.clone(), ..wanted.city.options(first)? };
     if wanted.stats {
         say(&simulate::stats::table(options.clone()));
     }
-    match wanted.to.as_deref().map(|to| (to, to.strip_prefix("kafka://"))) {
+    match to {
         None => Ok(true),
         Some((_, Some(servers))) => {
+            let (from, to) = (options.start, options.start.plus(days_of(options.days) - 1));
             let sent = crate::demo::sender::send_city(options, servers, &wanted.ledger).await?;
-            say(&format!("{sent} messages sent to {servers}; ledger in {}", wanted.ledger.display()));
+            say(&format!(
+                "{sent} messages of {from} to {to} sent to {servers}; ledger and registers in {}",
+                wanted.ledger.display()
+            ));
             Ok(true)
         }
         Some((folder, None)) => {
@@ -201,6 +220,10 @@ pub async fn simulate(wanted: Simulate) -> Result<bool> {
             Ok(true)
         }
     }
+}
+
+fn days_of(days: u32) -> i32 {
+    i32::try_from(days).unwrap_or(i32::MAX)
 }
 
 #[derive(Args)]

@@ -66,7 +66,7 @@ impl Cli {
     /// What is logged where `QIANSHAO_LOG` says nothing. The demo's broker ends with the demo, which is no trouble.
     pub fn log_filter(&self) -> &'static str {
         match self.verb {
-            Verb::Serve(_) => "info,deltalake=warn,delta_kernel=warn,datafusion=warn",
+            Verb::Serve(_) => "warn,qianshao=info",
             _ => "warn,librdkafka=off,rdkafka=off",
         }
     }
@@ -77,7 +77,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
         Verb::Demo(demo) => city::demo(*demo).await,
         Verb::Serve(serve) => serve::serve(&serve).await,
-        Verb::Check(check) => serve::check(&check),
+        Verb::Check(check) => serve::check(&check).await,
         Verb::Sql(sql) => sql::sql(&sql).await,
         Verb::Alert(alert) => sql::alert(&alert).await,
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,

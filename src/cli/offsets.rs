@@ -10,7 +10,7 @@ use clap::Args;
 use super::say;
 use crate::clock::{Clock, WallClock};
 use crate::delta::delta_log::DeltaLog;
-use crate::delta::log::{Append, Appended, Head, Log, offset_mark};
+use crate::delta::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
 use crate::delta::reference::{Text, put_in_force};
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
@@ -73,6 +73,8 @@ async fn accept(log: &DeltaLog, clock: &dyn Clock, head: &Head, gap: &str, confi
         known_at,
         marks: [
             (offset_mark(topic, partition), offset),
+            // Nobody has seen what stands before the new offset.
+            (witness_mark(topic, partition), 0),
             (crate::delta::commit::MARK_CLOCK.to_owned(), known_at.micros()),
         ]
         .into(),

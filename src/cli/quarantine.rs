@@ -88,7 +88,9 @@ async fn retry(place: &str, config: &std::path::Path) -> Result<()> {
     };
     let row = find(rows(&config.state.folder).await?, place)?;
     let payload = body(&row, &Sealer::from_file(key_file)?)?;
-    send_again(&config.kafka, &row.topic, row.partition, ("qs_retry_of", place), &payload)?;
+    // A retry that was refused again is one more attempt at the first message.
+    let first = if row.retry_of.is_empty() { place } else { &row.retry_of };
+    send_again(&config.kafka, &row.topic, row.partition, ("qs_retry_of", first), &payload)?;
     say(&format!("sent again: {place} / 已重新发送"));
     Ok(())
 }
@@ -105,6 +107,8 @@ struct Row {
     help: String,
     sha256: String,
     shape: String,
+    /// The message that this one retried, or nothing.
+    retry_of: String,
     sealed: Vec<u8>,
 }
 
@@ -157,6 +161,7 @@ fn read(batch: &RecordBatch, row: usize) -> Row {
         help: text("help"),
         sha256: text("body_sha256"),
         shape: text("body_shape"),
+        retry_of: text("retry_of"),
         sealed: body.map_or_else(Vec::new, |column| column.value(row).to_vec()),
     }
 }

@@ -15,10 +15,12 @@ use crate::consume::kafka::KafkaSource;
 use crate::consume::role::Consume;
 use crate::consume::seal::Sealer;
 use crate::consume::source::Pace;
+use crate::delta::delta_log::DeltaLog;
 use crate::detect::pack::Packs;
 use crate::detect::tick::Detect;
+use crate::kafka;
 use crate::kafka::seat::Seat;
-use crate::pipeline::{self, Folders, State, Stop};
+use crate::pipeline::{self, Folders, InForce, State, Stop};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::role::Publish;
 use crate::publish::topic::KafkaOutbox;
@@ -36,12 +38,15 @@ pub struct Check {
     config: PathBuf,
 }
 
-/// Explains problem and remedy of a configuration.
-pub fn check(wanted: &Check) -> Result<bool> {
+/// Explains problem and remedy of a configuration; where nothing is wrong with it, also of what the broker has.
+pub async fn check(wanted: &Check) -> Result<bool> {
     let config = config_of(&wanted.config)?;
     let mut problems = config::check(&config);
     let packs = Packs::load(config.folders.rules.as_deref())?;
     problems.extend(config::check_pack(&config, packs.packs.keys().map(String::as_str)));
+    if problems.is_empty() && (config.has(Role::Consume) || config.has(Role::Publish)) {
+        problems = kafka::setup::look(&config.kafka, &feed_topics(&config)?).await;
+    }
     problems.iter().for_each(|problem| say_error(&problem.to_string()));
     if problems.is_empty() {
         say("the configuration is fine / 配置检查通过");
@@ -49,20 +54,30 @@ pub fn check(wanted: &Check) -> Result<bool> {
     Ok(problems.is_empty())
 }
 
-/// Runs the configured roles until Ctrl-C or until one of them ends.
+/// What `consume` reads: the topics of every feed folder.
+fn feed_topics(config: &Config) -> Result<Vec<String>> {
+    if !config.has(Role::Consume) {
+        return Ok(Vec::new());
+    }
+    let feeds = InForce::read(&folders_of(config))?.feeds;
+    let topics = config.kafka.topics();
+    Ok(feeds.feeds.iter().map(|feed| topics.feed(&feed.name)).collect())
+}
+
+/// Runs the configured roles until Ctrl-C, a SIGTERM, or until one of them ends.
 pub async fn serve(wanted: &Serve) -> Result<bool> {
     let config = config_of(&wanted.config)?;
     if let Some(problem) = config::check(&config).into_iter().next() {
         return Err(Box::new(problem));
     }
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    let folders = Folders {
-        feeds: config.folders.feeds.clone(),
-        rules: config.folders.rules.clone(),
-        registers: config.folders.registers.clone(),
-        codes: config.folders.codes.clone(),
+    let log = Arc::new(DeltaLog::open(&config.state.folder, clock.clone()).await?);
+    // Who only reads puts nothing in force: the folders of a process that answers SQL decide nothing.
+    let feeds = match config.has(Role::Consume) || config.has(Role::Detect) {
+        true => pipeline::enforce(&log, &folders_of(&config), &clock).await?,
+        false => Arc::default(),
     };
-    let state = pipeline::open_state(&config.state.folder, &folders, &clock).await?;
+    let state = State { log, feeds };
     let (tell, stop) = Stop::new();
     let mut roles = JoinSet::new();
     for role in &config.serve.roles {
@@ -80,13 +95,31 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
     say("ready / 已就绪");
     let ended = tokio::select! {
         ended = first_end(&mut roles) => ended,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = told_to_end() => Ok(()),
     };
     // Every loop hears it between two steps; what is in flight is finished or dropped, never half written.
     let _ = tell.send(true);
     while roles.join_next().await.is_some() {}
     info!("stopped");
     ended.map(|()| true)
+}
+
+fn folders_of(config: &Config) -> Folders {
+    let folders = config.folders.clone();
+    Folders { feeds: folders.feeds, rules: folders.rules, registers: folders.registers, codes: folders.codes }
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        // Without a handler the signal still ends the process, only less politely.
+        Err(_) => _ = tokio::signal::ctrl_c().await,
+    }
 }
 
 type Roles = JoinSet<Result<()>>;

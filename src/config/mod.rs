@@ -117,7 +117,9 @@ impl Config {
         let name = file.display().to_string();
         let text =
             std::fs::read_to_string(file).map_err(|error| vec![*Problem::new(codes::IO, &name, error.to_string())])?;
-        parse(&text, &name, file.parent().unwrap_or(Path::new("")))
+        // The parent of a bare file name is the empty path, which is no folder to the file system.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        parse(&text, &name, folder)
     }
 
     pub fn has(&self, role: Role) -> bool {

@@ -102,7 +102,8 @@ impl Intake {
         }
         let schema = Table::Signals.schema_unstamped();
         let signals = concat_batches(&schema, &signals).map_err(unbuilt)?;
-        Ok(EpochRows { ranges: epoch.ranges.clone(), signals, quarantine: quarantine.finish()? })
+        let (ranges, witnesses) = (epoch.ranges.clone(), epoch.witnesses.clone());
+        Ok(EpochRows { ranges, witnesses, signals, quarantine: quarantine.finish()? })
     }
 
     fn decode(&self, feed: &Feed, messages: &[Message], now: i64) -> (Vec<Decoded>, Vec<Rejected>) {

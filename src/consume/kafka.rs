@@ -126,7 +126,12 @@ impl Source for KafkaSource {
         if self.shared.reading.generation() != self.generation {
             return Ok(Polled::Idle);
         }
-        Ok(cut.finish().map_or(Polled::Idle, Polled::Epoch))
+        let Some(mut epoch) = cut.finish() else { return Ok(Polled::Idle) };
+        // Else a partition that stays empty would look like one that was added, after every restart.
+        for partition in self.shared.reading.begun() {
+            epoch.ranges.entry(partition).or_insert((0, 0));
+        }
+        Ok(Polled::Epoch(epoch))
     }
 
     fn generation(&self) -> u64 {

@@ -3,6 +3,8 @@
 //! Promises: a rejection says what, where, what was found and what would be right.
 //! Never: repeats a person's data; `found` is a description.
 
+use sha2::{Digest, Sha256};
+
 use crate::problem::Code;
 use crate::terms::Position;
 
@@ -19,10 +21,27 @@ pub struct Message {
 }
 
 impl Message {
+    /// What it is known by when it is met again.
+    pub fn witness(&self) -> i64 {
+        witness(self.timestamp, self.key.as_deref(), self.payload.as_deref())
+    }
+
     /// The value of the last header of this name; Kafka allows repeats and the last one is the newest.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().rev().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| &value[..])
     }
+}
+
+/// What a message is known by when it is met again: time, key and payload in one number, never 0.
+pub(super) fn witness(timestamp: Option<i64>, key: Option<&[u8]>, payload: Option<&[u8]>) -> i64 {
+    let mut digest = Sha256::new();
+    digest.update(timestamp.unwrap_or(-1).to_le_bytes());
+    for part in [key, payload] {
+        let length = part.map_or(-1, |part| part.len() as i64);
+        digest.update(length.to_le_bytes());
+        digest.update(part.unwrap_or_default());
+    }
+    i64::from_le_bytes(digest.finalize().first_chunk::<8>().copied().unwrap_or_default()) | 1
 }
 
 /// Why a message was not used; the material of its quarantine row.

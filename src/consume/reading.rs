@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::Offset;
 
-use crate::consume::message::Message;
+use crate::consume::message::{Message, witness};
 use crate::consume::source::{Partition, Ranges, Start, Starts};
 use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
 use crate::kafka::trouble;
@@ -108,6 +108,12 @@ impl Reading {
         self.state().held.iter().cloned().collect()
     }
 
+    /// Partitions that are ours and of which the log knows nothing: an epoch notes that they were there.
+    pub fn begun(&self) -> Vec<Partition> {
+        let state = self.state();
+        state.positions.keys().filter(|partition| !state.starts.contains_key(partition)).cloned().collect()
+    }
+
     pub fn read_partitions(&self) -> Vec<Partition> {
         self.state().positions.keys().cloned().collect()
     }
@@ -187,10 +193,10 @@ impl Reading {
         let partition = (message.topic().to_owned(), message.partition());
         let Some(from) = state.positions.get(&partition).copied() else { return Seen::Before };
         let (offset, timestamp) = (message.offset(), micros(message));
-        let witness = state.witnesses.remove(&partition);
+        let last = state.witnesses.remove(&partition);
         if offset < from {
-            return match witness {
-                Some((at, then)) if at == offset && timestamp == Some(then) => Seen::Before,
+            return match last {
+                Some((at, then)) if at == offset && then == witness_of(message) => Seen::Before,
                 _ => {
                     state.hold(&partition, recreated(&partition.0, partition.1, offset));
                     Seen::Gap
@@ -227,10 +233,10 @@ impl State {
         };
         self.held.remove(partition);
         self.positions.insert(partition.clone(), from);
-        match start.and_then(|start| start.last_timestamp) {
-            // The message before ours is read once more: another time on it means another topic of the same name.
-            Some(timestamp) if from > marks.low => {
-                self.witnesses.insert(partition.clone(), (from - 1, timestamp));
+        match start.and_then(|start| start.witness) {
+            // The message before ours is read once more: if it is another one, so is the topic, whatever its name.
+            Some(witness) if from > marks.low => {
+                self.witnesses.insert(partition.clone(), (from - 1, witness));
                 Some(from - 1)
             }
             _ => Some(from),
@@ -269,6 +275,10 @@ fn watermarks<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &Topic
     };
     let elements = partitions.elements();
     elements.iter().map(|e| ((e.topic().to_owned(), e.partition()), mark(e.topic(), e.partition()))).collect()
+}
+
+fn witness_of(message: &BorrowedMessage<'_>) -> i64 {
+    witness(micros(message), message.key(), message.payload())
 }
 
 fn micros(message: &BorrowedMessage<'_>) -> Option<i64> {

@@ -16,7 +16,7 @@ use super::source::{EpochLimit, Polled, Source, Start, Starts};
 use crate::clock::Clock;
 use crate::delta::commit::{Committed, commit_epoch};
 use crate::delta::files::positions_of;
-use crate::delta::log::Log;
+use crate::delta::log::{Log, witness_mark};
 use crate::delta::reference;
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
@@ -88,7 +88,11 @@ impl Consume {
     /// Where reading resumes.
     pub async fn starts(&self) -> Result<Starts> {
         let head = self.log.head(Table::Signals).await?;
-        Ok(offsets(&head).into_iter().map(|(partition, next)| (partition, Start::at(next))).collect())
+        let start = |(partition, next): ((String, i32), i64)| {
+            let witness = head.marks.get(&witness_mark(&partition.0, partition.1)).copied().filter(|known| *known != 0);
+            (partition, Start { next, witness })
+        };
+        Ok(offsets(&head).into_iter().map(start).collect())
     }
 
     /// Reads, decodes and commits one epoch.

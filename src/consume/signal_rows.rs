@@ -53,7 +53,7 @@ pub struct SignalRows {
 }
 
 /// Text columns in the order of `texts`.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 15] = [
     "feed",
     "kind",
     "topic",
@@ -68,6 +68,7 @@ const TEXTS: [&str; 14] = [
     "person_key",
     "slot",
     "quality",
+    "retry_of",
 ];
 
 impl SignalRows {
@@ -111,6 +112,7 @@ impl SignalRows {
             mapped.person_key.as_deref(),
             mapped.slot.as_deref(),
             mapped.quality.as_deref(),
+            stated.retry_of.as_deref(),
         ];
         self.texts.iter_mut().zip(texts).for_each(|(builder, text)| builder.append_option(text));
         self.partition.append_value(position.partition);

@@ -30,8 +30,8 @@ pub struct Epoch {
     /// In order of offsets within each partition.
     pub messages: Vec<Message>,
     pub ranges: Ranges,
-    /// Kafka's time of the last message of each range, microseconds UTC: shows later whether the topic is still the same.
-    pub last_timestamps: BTreeMap<Partition, i64>,
+    /// Of the last message of each range: shows later whether the topic is still the same.
+    pub witnesses: BTreeMap<Partition, i64>,
     /// Compare with [`Source::generation`] before the commit: partitions may have been taken since.
     pub generation: u64,
 }
@@ -70,13 +70,13 @@ pub trait Source: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     pub next: i64,
-    /// Kafka's time of the message before `next`, microseconds UTC, where the log knows it.
-    pub last_timestamp: Option<i64>,
+    /// Of the message before `next`, where the log knows it.
+    pub witness: Option<i64>,
 }
 
 impl Start {
     pub const fn at(next: i64) -> Self {
-        Self { next, last_timestamp: None }
+        Self { next, witness: None }
     }
 }
 
@@ -86,8 +86,8 @@ pub type Starts = BTreeMap<Partition, Start>;
 /// Moves the starts behind an epoch.
 pub(super) fn advance(starts: &mut Starts, epoch: &Epoch) {
     for (partition, (_, to)) in &epoch.ranges {
-        let last_timestamp = epoch.last_timestamps.get(partition).copied();
-        starts.insert(partition.clone(), Start { next: *to, last_timestamp });
+        let witness = epoch.witnesses.get(partition).copied();
+        starts.insert(partition.clone(), Start { next: *to, witness });
     }
 }
 
@@ -112,10 +112,7 @@ impl Cut {
             return false;
         }
         range.1 = next;
-        match message.timestamp {
-            Some(timestamp) => self.epoch.last_timestamps.insert(partition, timestamp),
-            None => self.epoch.last_timestamps.remove(&partition),
-        };
+        self.epoch.witnesses.insert(partition, message.witness());
         self.bytes += size(&message);
         self.epoch.messages.push(message);
         true
@@ -195,7 +192,7 @@ mod tests {
         assert!(!cut.add(12, message(12)), "10 and 11 are not accounted for");
         let epoch = cut.finish().unwrap();
         assert_eq!(epoch.ranges, BTreeMap::from([(("t".to_owned(), 0), (5, 10))]));
-        assert_eq!(epoch.last_timestamps.values().collect::<Vec<_>>(), [&9]);
+        assert_eq!(epoch.witnesses.into_values().collect::<Vec<_>>(), [message(9).witness()]);
     }
 
     #[test]

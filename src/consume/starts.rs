@@ -55,10 +55,10 @@ pub fn judge(topic: &str, partition: i32, start: Option<Start>, topic_known: boo
     Verdict::Read { from: next }
 }
 
-/// The message before our offset has another time than the one we read there: it is another topic of the same name.
+/// The message before our offset is not the one that we read there: it is another topic of the same name.
 pub fn recreated(topic: &str, partition: i32, offset: i64) -> Box<Problem> {
     let at = format!("topic {topic}, partition {partition}, offset {offset}");
-    Problem::new(codes::kafka::TOPIC_RECREATED, at, "the message there is not the one that was read: its time differs")
+    Problem::new(codes::kafka::TOPIC_RECREATED, at, "the message there is not the one that was read")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use super::files::Ranges;
-use super::log::{Append, Appended, Head, Log, offset_mark};
+use super::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
 use super::tables::Table;
 use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
@@ -31,6 +31,8 @@ const ATTEMPTS_MAX: usize = 32;
 pub struct EpochRows {
     /// Every message of the epoch lies in one of these, keyed by (topic, partition).
     pub ranges: BTreeMap<(String, i32), (i64, i64)>,
+    /// What the last message of a range is known by.
+    pub witnesses: BTreeMap<(String, i32), i64>,
     pub signals: RecordBatch,
     pub quarantine: RecordBatch,
 }
@@ -62,6 +64,7 @@ pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -
         quarantine = Some(rests_on);
         let known_at = signals.next_known_at(clock.now());
         let mut marks = offset_marks(epoch);
+        marks.extend(epoch.witnesses.iter().map(|((topic, partition), w)| (witness_mark(topic, *partition), *w)));
         marks.insert(MARK_QUARANTINE.to_owned(), rests_on as i64);
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         let append = Append { rows: epoch.signals.clone(), known_at, marks, ranges: tag_ranges(epoch) };
@@ -90,23 +93,23 @@ pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
     Err(gave_up(table))
 }
 
-/// Appends rows once under a mark that must grow: `mark` already at `value` means that they are there.
+/// Appends rows once under marks of which the first must grow: already at its value it means that they are there.
 pub async fn append_once(
     log: &dyn Log,
     clock: &dyn Clock,
     table: Table,
     rows: RecordBatch,
-    mark: (&str, i64),
+    marks: &[(&str, i64)],
     not_before: i64,
 ) -> Result<Committed> {
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
-        let (name, value) = mark;
-        if head.marks.get(name).is_some_and(|at| *at >= value) {
+        if marks.first().is_some_and(|(name, value)| head.marks.get(*name).is_some_and(|at| at >= value)) {
             return Ok(Committed::Already);
         }
         let known_at = head.next_known_at(clock.now().max(not_before));
-        let marks = BTreeMap::from([(name.to_owned(), value), (MARK_CLOCK.to_owned(), known_at.micros())]);
+        let clocked = marks.iter().copied().chain([(MARK_CLOCK, known_at.micros())]);
+        let marks = clocked.map(|(name, value)| (name.to_owned(), value)).collect();
         let append = Append { rows: rows.clone(), known_at, marks, ranges: Ranges::new() };
         if let Appended::Now(_) = log.append(table, &head, append).await {
             return Ok(Committed::Now(known_at));

@@ -120,16 +120,19 @@ impl DeltaLog {
     async fn load(&self, table: Table) -> Result<Open> {
         let folder = self.folder(table);
         let url = Url::from_directory_path(&folder).map_err(|()| self.unopened(table, "its path is not absolute"))?;
-        let builder = DeltaTableBuilder::from_url(url.clone())
-            .map_err(|error| self.unopened(table, error))?
-            .with_storage_backend(self.store.clone(), url);
-        let has_entry =
-            folder.join(repair::LOG_FOLDER).is_dir() && !repair::entries(&folder.join(repair::LOG_FOLDER))?.is_empty();
-        let delta = if has_entry {
-            builder.load().await.map_err(|error| self.unopened(table, error))?
-        } else {
-            self.create(table, builder).await?
+        let builder = || {
+            DeltaTableBuilder::from_url(url.clone())
+                .map(|builder| builder.with_storage_backend(self.store.clone(), url.clone()))
+                .map_err(|error| self.unopened(table, error))
         };
+        if !has_entry(&folder)? {
+            match self.create(table, builder()?).await {
+                // Processes that start together on an empty folder: another one has made it.
+                Err(problem) if !has_entry(&folder)? => return Err(problem),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let delta = builder()?.load().await.map_err(|error| self.unopened(table, error))?;
         let head = repair::read_head(&folder)?;
         Ok(Open { table: delta, head })
     }
@@ -244,6 +247,12 @@ pub(super) async fn commit(
         .build(Some(snapshot), table.log_store(), operation)
         .await?;
     Ok(finalized.snapshot())
+}
+
+/// Whether the table is there at all.
+fn has_entry(table: &Path) -> Result<bool> {
+    let log = table.join(repair::LOG_FOLDER);
+    Ok(log.is_dir() && !repair::entries(&log)?.is_empty())
 }
 
 /// Every live file of a table.

@@ -70,6 +70,11 @@ pub fn offset_mark(topic: &str, partition: i32) -> String {
     format!("in/{topic}/{partition}")
 }
 
+/// The mark under which the message before that offset is known; 0 where nobody knows it.
+pub fn witness_mark(topic: &str, partition: i32) -> String {
+    format!("seen/{topic}/{partition}")
+}
+
 /// Topic and partition of an offset mark.
 pub fn parse_offset_mark(mark: &str) -> Option<(&str, i32)> {
     let (topic, partition) = mark.strip_prefix("in/")?.rsplit_once('/')?;

@@ -151,6 +151,7 @@ const SIGNALS: &[Column] = &[
     may("person_key", Kind::Text, "keyed hash of a person, with its key's id", "人员假名"),
     may("slot", Kind::Text, "session of the day; the greatest counts", "时段"),
     may("quality", Kind::Text, "flags, comma-separated", "质量标记"),
+    may("retry_of", Kind::Text, "the message in quarantine that was sent again as this one", "所重试的隔离消息"),
 ];
 
 const QUARANTINE: &[Column] = &[

@@ -17,6 +17,7 @@ pub fn epoch(topic: &str, partition: i32, from: i64, to: i64, bad: usize) -> Epo
     let offsets: Vec<i64> = (from..to).collect();
     EpochRows {
         ranges: BTreeMap::from([((topic.to_owned(), partition), (from, to))]),
+        witnesses: BTreeMap::new(),
         signals: rows(Table::Signals, topic, partition, &offsets[bad..]),
         quarantine: rows(Table::Quarantine, topic, partition, &offsets[..bad]),
     }

@@ -1,7 +1,7 @@
 //! `simulate --to kafka://…`: the invented city sends to a real broker, its ledger written first.
 //!
-//! Promises: the ledger's coordinates are the broker's: topics are looked at before the first message, and partitions
-//! are named by us.
+//! Promises: the ledger's coordinates are the broker's: topics are made where they are missing and looked at before the
+//! first message, and partitions are named by us.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -14,6 +14,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
 use super::broker::PARTITIONS;
+use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
@@ -35,6 +36,7 @@ pub async fn send_city(options: Options, servers: &str, ledger: &Path) -> Result
         group_instance_id: None,
         session_timeout_ms: 6_000,
     };
+    Setup::of_the_past(&settings, PARTITIONS).ensure(options.topics()).await?;
     let ledger = ledger.to_owned();
     tokio::task::spawn_blocking(move || send(options, &settings, &ledger))
         .await
@@ -90,7 +92,7 @@ impl Bases {
             return Ok(*end);
         }
         let (_, end) = self.consumer.fetch_watermarks(topic, partition, METADATA_WAIT).map_err(|error| {
-            let help = format!("make the topic with {PARTITIONS} partitions first");
+            let help = format!("give the topic {PARTITIONS} partitions: the city names them");
             unreachable(&self.settings, &error).help(help)
         })?;
         self.ends.insert(place, end);

@@ -32,6 +32,10 @@ pub const CLASS_RULE: &str = "rule";
 pub const CLASS_PACK: &str = "pack";
 /// Mark in `alert_history` and `ticks`: the newest tick written.
 const MARK_TICK: &str = "tick";
+/// Marks in `alert_history`: what the row of that tick says, should we end before it is written.
+const MARK_SIGNALS: &str = "table/signals";
+const MARK_FINDINGS: &str = "findings";
+const MARK_CHANGES: &str = "changes";
 
 /// The detect role and what it remembers between ticks.
 pub struct Detect {
@@ -85,11 +89,9 @@ impl Detect {
 
     /// One tick at `tick`, or at the log's clock where that is later.
     pub async fn tick(&mut self, tick: i64) -> Result<Ticked> {
-        let signals = heartbeat(&*self.log, Table::Signals, tick).await?;
-        let tick = tick.max(signals.clock).max(self.last_tick + 1);
-        if tick > signals.clock {
-            heartbeat(&*self.log, Table::Signals, tick).await?;
-        }
+        // The log's clock at that version is the tick itself: what is committed while we judge belongs to the next one.
+        let signals = heartbeat(&*self.log, Table::Signals, tick.max(self.last_tick + 1)).await?;
+        let tick = signals.clock;
         let today_is_new = Tick(tick).day() != Tick(self.last_tick).day();
         let before = self.moment.edition.clone();
         let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
@@ -113,7 +115,9 @@ impl Detect {
         };
         let mut changes = self.reconcile(&pack, tick, cause);
         let findings = self.standing.values().map(Vec::len).sum();
-        self.commit(tick, &pack, findings, &mut changes).await?;
+        let done =
+            Done { tick, signals: signals.version as i64, findings: findings as i64, changes: changes.len() as i64 };
+        self.commit(&done, &pack, &mut changes).await?;
         self.rules_digest = pack.digest.clone();
         self.last_tick = tick;
         Ok(Ticked { tick, findings, changes })
@@ -140,7 +144,7 @@ impl Detect {
         let mut changes = Vec::new();
         for rule in &pack.rules {
             let alerts = by_rule.remove(rule.id.as_str()).unwrap_or_default();
-            // A rule that could not be evaluated says nothing about its alerts.
+            // A rule that never came to an answer in this life says nothing, least of all that its alerts are unfounded.
             let Some(standing) = self.standing.get(&rule.id) else { continue };
             changes.extend(reconcile(&evaluation(rule), standing, &alerts));
         }
@@ -152,28 +156,31 @@ impl Detect {
         changes
     }
 
-    async fn commit(&mut self, tick: i64, pack: &Pack, findings: usize, changes: &mut [Alert]) -> Result<()> {
+    async fn commit(&mut self, done: &Done, pack: &Pack, changes: &mut [Alert]) -> Result<()> {
         if !changes.is_empty() {
             let rows = rows_of(changes)?;
-            append_once(&*self.log, &*self.clock, Table::AlertHistory, rows, (MARK_TICK, tick), tick).await?;
+            let Done { tick, signals, findings, changes: written } = *done;
+            let marks =
+                [(MARK_TICK, tick), (MARK_SIGNALS, signals), (MARK_FINDINGS, findings), (MARK_CHANGES, written)];
+            append_once(&*self.log, &*self.clock, Table::AlertHistory, rows, &marks, tick).await?;
             let known_at = self.log.head(Table::AlertHistory).await?.clock;
             for alert in changes.iter_mut() {
                 alert.known_at = Some(crate::terms::KnownAt(known_at));
                 remember(&mut self.alerts, alert.clone());
             }
-            info!(changes = changes.len(), findings, "alerts written");
+            info!(changes = written, findings, "alerts written");
         }
-        self.record(tick, &pack.digest, findings as i64, changes.len() as i64).await
+        self.record(done, &pack.digest).await
     }
 
-    async fn record(&self, tick: i64, digest: &str, findings: i64, changes: i64) -> Result<()> {
-        let version = self.log.head(Table::Signals).await?.version as i64;
+    async fn record(&self, done: &Done, digest: &str) -> Result<()> {
+        let Done { tick, signals, findings, changes } = *done;
         let time =
             |micros: i64| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone(UTC)) };
         let columns: Vec<ArrayRef> = vec![
             time(tick),
             time(tick),
-            Arc::new(Int64Array::from(vec![version])),
+            Arc::new(Int64Array::from(vec![signals])),
             time(self.moment.edition.known_at),
             Arc::new(StringArray::from(vec![digest])),
             Arc::new(Int64Array::from(vec![findings])),
@@ -181,7 +188,7 @@ impl Detect {
         ];
         let rows = RecordBatch::try_new(Table::Ticks.schema_unstamped(), columns)
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table ticks", error.to_string()))?;
-        append_once(&*self.log, &*self.clock, Table::Ticks, rows, (MARK_TICK, tick), tick).await?;
+        append_once(&*self.log, &*self.clock, Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
         Ok(())
     }
 
@@ -190,11 +197,28 @@ impl Detect {
         let recorded = self.log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
         if recorded < self.last_tick {
             let digest = pack_of(&self.moment.edition, &self.pack_id)?.digest;
-            self.record(self.last_tick, &digest, 0, 0).await?;
+            let marks = self.log.head(Table::AlertHistory).await?.marks;
+            let of = |mark: &str| marks.get(mark).copied().unwrap_or(0);
+            let done = Done {
+                tick: self.last_tick,
+                signals: of(MARK_SIGNALS),
+                findings: of(MARK_FINDINGS),
+                changes: of(MARK_CHANGES),
+            };
+            self.record(&done, &digest).await?;
         }
         self.last_tick = self.last_tick.max(recorded);
         Ok(())
     }
+}
+
+/// What the row of a tick says besides the texts in force.
+struct Done {
+    tick: i64,
+    /// Version of `signals` that was seen.
+    signals: i64,
+    findings: i64,
+    changes: i64,
 }
 
 /// Digest of the rules that the newest recorded tick was judged by; empty before the first.

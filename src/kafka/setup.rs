@@ -1,4 +1,4 @@
-//! Our own topics: created where they are missing, looked at where they are there.
+//! Topics: ours are created where they are missing, looked at where they are there.
 //!
 //! Promises: progress is one compacted partition and the newest alerts are compacted, or nothing is published.
 
@@ -24,11 +24,27 @@ pub struct Setup {
     settings: KafkaSettings,
     topics: Topics,
     ready: BTreeSet<String>,
+    /// Of topics that may have any number.
+    partitions: i32,
+    /// Says how long messages are kept, where the broker's own choice would be wrong.
+    retention_ms: Option<&'static str>,
 }
 
 impl Setup {
     pub fn new(settings: &KafkaSettings) -> Self {
-        Self { settings: settings.clone(), topics: settings.topics(), ready: BTreeSet::new() }
+        Self {
+            settings: settings.clone(),
+            topics: settings.topics(),
+            ready: BTreeSet::new(),
+            partitions: BROKERS_DEFAULT,
+            retention_ms: None,
+        }
+    }
+
+    /// For the invented city's feeds: its partitions are named by their senders, and its days lie in the past, so a
+    /// broker that judges age by the messages' own times would throw them away before they are read.
+    pub fn of_the_past(settings: &KafkaSettings, partitions: i32) -> Self {
+        Self { partitions, retention_ms: Some("-1"), ..Self::new(settings) }
     }
 
     /// After this every one of `names` is there and as it must be.
@@ -57,10 +73,13 @@ impl Setup {
     /// True if somebody else has created it meanwhile.
     async fn create(&self, admin: &AdminClient<DefaultClientContext>, name: &str) -> Result<bool> {
         let is_single = name == self.topics.progress() || name == self.topics.control();
-        let partitions = if is_single { 1 } else { BROKERS_DEFAULT };
+        let partitions = if is_single { 1 } else { self.partitions };
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(BROKERS_DEFAULT));
         if self.is_compacted(name) {
             topic = topic.set("cleanup.policy", "compact");
+        }
+        if let Some(retention_ms) = self.retention_ms {
+            topic = topic.set("retention.ms", retention_ms);
         }
         let at = || format!("topic {name}");
         let created = admin.create_topics([&topic], &options()).await;
@@ -71,6 +90,25 @@ impl Setup {
                 .help("let an administrator create it, or give this user Create on the cluster")),
         }
     }
+}
+
+/// What keeps these topics from being used: each that is missing, each of ours that is not as it must be.
+pub async fn look(settings: &KafkaSettings, wanted: &[String]) -> Vec<Problem> {
+    let setup = Setup::new(settings);
+    let connecting = settings.clone();
+    let connected = blocking(move || connect(&connecting)).await.and_then(|connected| connected);
+    let (admin, there) = match connected {
+        Ok(connected) => connected,
+        Err(problem) => return vec![*problem],
+    };
+    let missing = wanted.iter().filter(|name| !there.contains(*name));
+    let mut problems: Vec<Problem> = missing
+        .map(|name| *Problem::new(codes::kafka::TOPIC_MISSING, format!("topic {name}"), "it is not there"))
+        .collect();
+    for name in there.iter().filter(|name| setup.is_compacted(name)) {
+        problems.extend(check_compaction(&admin, name).await.err().map(|problem| *problem));
+    }
+    problems
 }
 
 /// An administrator's client, and the names of the topics that are there.

@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 use serde::Deserialize;
@@ -26,14 +27,29 @@ const SILENT_POLLS_MAX: u32 = 400;
 /// Reads our own topics; blocks, so only for threads that may.
 pub struct Visible {
     settings: KafkaSettings,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Reader>,
 }
+
+/// A reader to whom the end of a partition is no error.
+struct Reader;
+
+impl ClientContext for Reader {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            tracing::warn!(%error, reason, "reading our own topics");
+        }
+    }
+}
+
+impl ConsumerContext for Reader {}
 
 impl Visible {
     pub fn open(settings: &KafkaSettings) -> Result<Self> {
         let at = || format!("kafka {}", settings.bootstrap_servers);
-        let consumer =
-            settings.reader()?.create().map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
+        let consumer = settings
+            .reader()?
+            .create_with_context(Reader)
+            .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at(), &error))?;
         Ok(Self { settings: settings.clone(), consumer })
     }
 

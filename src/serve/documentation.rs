@@ -91,7 +91,7 @@ const COLUMNS: &[Word] = &[
     ("report_date", "day that the report is about", "报告所属日期"),
     ("report_hours", "hours within which a case is reported", "报告时限（小时）"),
     ("reported", "facilities that reported", "已报告单位数"),
-    ("resolved", "a later message retries this one", "已重试"),
+    ("resolved", "what was sent again for it was accepted", "重新发送的消息已被接受"),
     ("rolls_up", "its rows count for facility and area", "是否向上汇总"),
     ("rows", "rows", "行数"),
     ("scope", "dirty: only what changed; all: everything, each tick", "评估范围"),

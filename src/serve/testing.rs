@@ -115,6 +115,7 @@ impl State {
         self.clock.advance_to(parse_instant(at).unwrap());
         let epoch = EpochRows {
             ranges: BTreeMap::from([(("t".to_owned(), 0), (from, to))]),
+            witnesses: BTreeMap::new(),
             signals: rows(Table::Signals, &signals.join("\n")),
             quarantine: rows(Table::Quarantine, &quarantine.join("\n")),
         };
@@ -130,9 +131,10 @@ impl State {
         let second = [said(2, 1, 0, "a", "A1", "2021-01-18", 1), said(4, 3, 0, "c", "A2", "2021-01-18", 2)];
         state.epoch("2021-01-19 20:00", (2, 5), &second, &[refused(3, None)]).await;
         state.alert("2021-01-19 20:01").await;
-        let third = [said(5, 3, 1, "d", "A2", "2021-01-18", 1), said(6, 4, 0, "e", "B1", "2021-01-19", 0)];
+        let retry = said(6, 4, 0, "e", "B1", "2021-01-19", 0).replace(r#""row":0"#, r#""row":0,"retry_of":"t/0/3""#);
+        let third = [said(5, 3, 1, "d", "A2", "2021-01-18", 1), retry];
         state.epoch("2021-01-20 20:00", (5, 7), &third, &[]).await;
-        state.epoch("2021-01-20 21:00", (7, 8), &[], &[refused(7, Some("t/0/3"))]).await;
+        state.epoch("2021-01-20 21:00", (7, 9), &[], &[refused(7, Some("t/0/3")), refused(8, None)]).await;
         state
     }
 
@@ -150,8 +152,8 @@ impl State {
         let ticked = r#"{"tick":"2021-01-19T12:01:00Z","known_until":"2021-01-19T12:01:00Z","signals_version":2,
             "reference_known_at":"2021-01-17T16:00:00Z","rules_digest":"d","findings":1,"changes":1}"#;
         let (alert, ticked) = (rows(Table::AlertHistory, &alert), rows(Table::Ticks, ticked));
-        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, ("tick", tick), tick).await.unwrap();
-        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, ("tick", tick), tick).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, &[("tick", tick)], tick).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, &[("tick", tick)], tick).await.unwrap();
     }
 
     pub async fn session(&self, as_of: Option<&str>) -> SessionContext {

@@ -63,6 +63,20 @@ pub struct Options {
     pub planted: bool,
 }
 
+/// The channels that the city reports through.
+const FEEDS: [&str; 5] = ["fever_clinic", "pharmacy", "school", "customs", "report_card"];
+
+impl Options {
+    /// Every topic that a run may send to.
+    pub fn topics(&self) -> Vec<String> {
+        FEEDS.iter().map(|feed| self.topic(feed)).collect()
+    }
+
+    fn topic(&self, feed: &str) -> String {
+        format!("{}.feed.{feed}.v1", self.prefix)
+    }
+}
+
 /// A message as it goes to Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -196,7 +210,7 @@ impl Simulation {
 
     /// Gives a draft its position.
     fn sent(&mut self, at: i64, draft: Draft) -> (Outgoing, LedgerLine) {
-        let topic = format!("{}.feed.{}.v1", self.options.prefix, draft.feed);
+        let topic = self.options.topic(draft.feed);
         let partition = partition_of(&draft.facility, self.options.partitions);
         let next = self.offsets.entry((topic.clone(), partition)).or_default();
         let offset = *next;

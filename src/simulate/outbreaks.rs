@@ -24,6 +24,9 @@ const ROUND: usize = 20;
 const C2_LOW: f64 = 3.3;
 const C2_HIGH: f64 = 5.2;
 
+/// First and last day of the edition that watches statistically (2021-CF).
+const STATISTICAL_RULES: [&str; 2] = ["2020-09-15", "2021-05-13"];
+
 /// Places and days that are tried for one outbreak.
 const TRIES: usize = 300;
 
@@ -44,7 +47,7 @@ pub struct Outbreaks {
 pub fn plant(levels: &mut Levels, seed: u64, start: Day) -> Outbreaks {
     let days = levels.open.len();
     let mut outbreaks = Outbreaks::default();
-    let long = days >= LONG_RUN;
+    let long = days >= LONG_RUN && is_in_force(start, days);
     let first = if long { FIRST_ONSET } else { days / 3 };
     let rounds = (days.saturating_sub(first) / ROUND).max(1);
     for round in 0..rounds {
@@ -67,6 +70,12 @@ pub fn plant(levels: &mut Levels, seed: u64, start: Day) -> Outbreaks {
     plant_silences(levels, &mut outbreaks, start);
     name_all(levels, &mut outbreaks, start);
     outbreaks
+}
+
+/// Whether the statistical rules judge every day of the run: beyond their edition they raise nothing.
+fn is_in_force(start: Day, days: usize) -> bool {
+    let [from, to] = STATISTICAL_RULES.map(Day::parse);
+    from.is_some_and(|from| from <= start) && to.is_some_and(|to| start.plus(days as i32) <= to)
 }
 
 /// A silence must be missed.

@@ -28,8 +28,8 @@ impl Ledger {
         for (partition, (from, to)) in &epoch.ranges {
             let stands = self.starts.get(partition).map_or(0, |start| start.next);
             assert_eq!(*from, stands, "{partition:?}");
-            let last_timestamp = epoch.last_timestamps.get(partition).copied();
-            self.starts.insert(partition.clone(), Start { next: *to, last_timestamp });
+            let witness = epoch.witnesses.get(partition).copied();
+            self.starts.insert(partition.clone(), Start { next: *to, witness });
         }
         for message in &epoch.messages {
             let position = &message.position;
