@@ -12,28 +12,27 @@
 -- gap_days: 1
 -- history_days: 30
 -- sabotage: missing_report.yellow_days tighter=3 looser=1
-WITH numbered AS (
-  SELECT facility_id, feed, report_date, state, area_code, missing_run,
-    row_number() OVER (PARTITION BY facility_id, feed ORDER BY report_date) AS place,
+WITH followed AS (
+  SELECT facility_id, feed, report_date, state, area_code, missing_run, missing_since,
     lag(report_date) OVER (PARTITION BY facility_id, feed ORDER BY report_date) AS date_before
   FROM expected_reports
 ),
 missing AS (
-  SELECT *, min(report_date) OVER (PARTITION BY facility_id, feed, place - missing_run) AS first_date
-  FROM numbered
+  SELECT *
+  FROM followed
   WHERE state = 'missing'
 ),
 -- Silence goes on over the days between two missing reports on which nothing was owed (a weekend, a holiday).
 between_reports AS (
-  SELECT facility_id, feed, area_code, first_date, missing_run - 1 AS days_missing,
+  SELECT facility_id, feed, area_code, missing_since, missing_run - 1 AS days_missing,
     CAST(unnest(generate_series(date_before + 1, report_date - 1, INTERVAL '1 day')) AS DATE) AS silent_date
   FROM missing
   WHERE missing_run > 1 AND report_date - date_before > 1
 ),
 silent_days AS (
-  SELECT facility_id, feed, area_code, first_date, missing_run AS days_missing, report_date AS silent_date FROM missing
+  SELECT facility_id, feed, area_code, missing_since, missing_run AS days_missing, report_date AS silent_date FROM missing
   UNION ALL
-  SELECT facility_id, feed, area_code, first_date, days_missing, silent_date FROM between_reports
+  SELECT facility_id, feed, area_code, missing_since, days_missing, silent_date FROM between_reports
 )
 SELECT
   'facility' AS unit_kind,
@@ -42,7 +41,7 @@ SELECT
   facility_id,
   feed || '_report' AS signal,
   CAST(NULL AS VARCHAR) AS syndrome,
-  first_date AS window_start,
+  missing_since AS window_start,
   silent_date AS window_end,
   days_missing AS observed,
   param('missing_report.blue_days') AS threshold,

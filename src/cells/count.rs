@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::meanings::{Count, Meanings};
 use super::names::Name;
 use super::records::{Group, Records, Row};
-use super::reports::{Turnout, units_of};
+use super::reports::Turnout;
 use crate::delta::registers::Registers;
 use crate::terms::Day;
 
@@ -33,6 +33,8 @@ pub struct Cell {
     /// `None` = nobody reported, which is not zero.
     pub count: Option<i64>,
     pub denominator: Option<i64>,
+    /// Facilities that owe a report of the feed, sent one, sent nothing but zero, are silent: of the feed, not of the
+    /// signal, because a report speaks of all of them. A class or a case is its own only reporter.
     pub expected: i64,
     pub reported: i64,
     pub zero: i64,
@@ -69,8 +71,6 @@ impl Counting<'_> {
     pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell> {
         let mut cells = BTreeMap::new();
         let mut series: BTreeSet<(&'static str, String, Name)> = BTreeSet::new();
-        // Facilities with more than nothing, to tell who reported zero.
-        let mut some: BTreeMap<(Name, Day), BTreeMap<Name, i64>> = BTreeMap::new();
         for signal in self.signals(wanted) {
             let low = Group {
                 signal,
@@ -90,11 +90,11 @@ impl Counting<'_> {
                 let inside = group.day >= from && group.day <= until;
                 self.note_series(group, wanted, &mut series);
                 if inside && rows.values().any(|row| row.counts) {
-                    self.add(group, rows, wanted, &mut cells, &mut some);
+                    self.add(group, rows, wanted, &mut cells);
                 }
             }
         }
-        self.complete(&series, &some, from, until, &mut cells);
+        self.complete(&series, from, until, &mut cells);
         cells
     }
 
@@ -154,7 +154,6 @@ impl Counting<'_> {
         rows: &BTreeMap<(u128, u32), Row>,
         wanted: &Wanted,
         cells: &mut BTreeMap<CellKey, Cell>,
-        some: &mut BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
     ) {
         let names = &self.records.names;
         let (count, denominator) = self.worth(group, rows);
@@ -187,9 +186,6 @@ impl Counting<'_> {
             if wanted.unit_kind(kind) {
                 add(kind, id, if kind == "facility" { facility.clone() } else { None });
             }
-        }
-        if let Some(facility) = group.facility {
-            *some.entry((group.signal, group.day)).or_default().entry(facility).or_insert(0) += count;
         }
     }
 
@@ -239,13 +235,11 @@ impl Counting<'_> {
     fn complete(
         &self,
         series: &BTreeSet<(&'static str, String, Name)>,
-        some: &BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
         from: Day,
         until: Day,
         cells: &mut BTreeMap<CellKey, Cell>,
     ) {
         let names = &self.records.names;
-        let with_some = self.units_with_some(some);
         for (unit_kind, unit_id, signal_name) in series {
             let signal = names.text(*signal_name);
             let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
@@ -267,10 +261,8 @@ impl Counting<'_> {
                 if cell.count.is_none() && tally.reported > 0 {
                     cell.count = Some(0);
                 }
-                (cell.expected, cell.reported, cell.missing) = (tally.expected, tally.reported, tally.missing);
-                let with_some =
-                    with_some.get(&(*signal_name, *day, *unit_kind, unit_id.as_str())).copied().unwrap_or(0);
-                cell.zero = (tally.reported - with_some).max(0);
+                (cell.expected, cell.reported) = (tally.expected, tally.reported);
+                (cell.zero, cell.missing) = (tally.zero, tally.missing);
             }
         }
         for (key, cell) in cells.iter_mut().filter(|(key, _)| !AREA_UNITS.contains(&key.unit_kind.as_str())) {
@@ -278,26 +270,6 @@ impl Counting<'_> {
             cell.reported = 1;
             cell.zero = i64::from(cell.count == Some(0));
         }
-    }
-
-    /// How many facilities of each unit have more than nothing, by signal and day.
-    fn units_with_some<'b>(
-        &'b self,
-        some: &BTreeMap<(Name, Day), BTreeMap<Name, i64>>,
-    ) -> BTreeMap<(Name, Day, &'static str, &'b str), i64> {
-        let mut units: BTreeMap<Name, Vec<(&'static str, &'b str)>> = BTreeMap::new();
-        let mut counts = BTreeMap::new();
-        for ((signal, day), facilities) in some {
-            for (facility, _) in facilities.iter().filter(|(_, value)| **value > 0) {
-                let units = units
-                    .entry(*facility)
-                    .or_insert_with(|| units_of(self.registers, self.records.names.text(*facility)).collect());
-                for (kind, id) in units.iter() {
-                    *counts.entry((*signal, *day, *kind, *id)).or_insert(0) += 1;
-                }
-            }
-        }
-        counts
     }
 
     fn county_of_unit(&self, unit_kind: &str, unit_id: &str) -> Option<String> {

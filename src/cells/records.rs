@@ -15,6 +15,9 @@ use crate::terms::Day;
 
 /// Flag of rows that are kept out of counting.
 const OUT_OF_RANGE: &str = "out_of_range";
+/// Operations as the log words them.
+const RETRACT: &str = "retract";
+const ZERO: &str = "zero";
 
 /// What decides which message about a record stands; compared from the first field on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +60,10 @@ pub struct Row {
 #[derive(Clone, Debug)]
 struct Record {
     standing: Standing,
-    /// When we first heard of it: a correction or a repeat does not make a report late.
+    /// When we first heard of it: a correction or a repeat does not make a report late, and a retraction tells nothing.
     heard_at: i64,
     retracted: bool,
+    is_zero: bool,
     groups: Vec<(Group, Row)>,
 }
 
@@ -81,7 +85,9 @@ pub struct Records {
 /// What one record says about a facility's day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// The earliest `known_at` of any message that states the record.
     pub known_at: i64,
+    /// It says that it is a zero report, or nothing but zero.
     pub is_zero: bool,
 }
 
@@ -119,7 +125,9 @@ impl Records {
             partition: columns.partition.value(first),
             offset: columns.offset.value(first),
         };
-        let mut heard_at = columns.known_at.value(first);
+        let retracted = columns.operation.value(first) == RETRACT;
+        // A retraction that overtakes what it retracts is no report.
+        let mut heard_at = if retracted { i64::MAX } else { columns.known_at.value(first) };
         if let Some(record) = self.records.get(&key) {
             heard_at = heard_at.min(record.heard_at);
             if !self.beats(&standing, &record.standing) {
@@ -128,7 +136,7 @@ impl Records {
             }
         }
         self.forget(key, changed);
-        let retracted = columns.operation.value(first) == "retract";
+        let is_zero = columns.operation.value(first) == ZERO || rows.clone().all(|row| columns.value.value(row) == 0);
         let mut groups = Vec::new();
         if !retracted {
             for row in rows {
@@ -137,17 +145,17 @@ impl Records {
                 self.groups.entry(group).or_default().insert((key, groups.len() as u32), counted);
                 groups.push((group, counted));
             }
-            self.note_reports(key, &groups, heard_at);
+            self.note_reports(key, &groups, Report { known_at: heard_at, is_zero });
         }
-        self.records.insert(key, Record { standing, heard_at, retracted, groups });
+        self.records.insert(key, Record { standing, heard_at, retracted, is_zero, groups });
     }
 
     /// What does not stand may still be the first that we heard.
     fn heard_already(&mut self, key: u128, at: i64) {
         let Some(record) = self.records.get_mut(&key).filter(|record| at < record.heard_at) else { return };
         record.heard_at = at;
-        let groups = record.groups.clone();
-        self.note_reports(key, &groups, at);
+        let (groups, report) = (record.groups.clone(), Report { known_at: at, is_zero: record.is_zero });
+        self.note_reports(key, &groups, report);
     }
 
     fn beats(&self, new: &Standing, old: &Standing) -> bool {
@@ -182,11 +190,9 @@ impl Records {
         }
     }
 
-    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)], known_at: i64) {
-        let is_zero = groups.iter().all(|(_, row)| row.value == 0);
+    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)], report: Report) {
         for (group, _) in groups {
             if let Some(facility) = group.facility {
-                let report = Report { known_at, is_zero };
                 self.reports.entry((group.feed, facility, group.day)).or_default().insert(key, report);
             }
         }

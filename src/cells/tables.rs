@@ -267,6 +267,7 @@ pub fn schema(view: View) -> SchemaRef {
             ("facility_kind", text.clone(), false),
             ("feed", text.clone(), false),
             ("report_date", DataType::Date32, false),
+            ("missing_since", DataType::Date32, true),
             ("state", text.clone(), false),
             ("area_code", text, true),
             ("due_at", time_type(), false),
@@ -286,7 +287,7 @@ struct Builders {
     texts: Vec<StringBuilder>,
     numbers: Vec<Int64Builder>,
     times: Vec<TimestampMicrosecondBuilder>,
-    days: Date32Builder,
+    days: Vec<Date32Builder>,
     truths: BooleanBuilder,
 }
 
@@ -306,14 +307,19 @@ impl Builders {
         self.times.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
     }
 
+    fn days<const N: usize>(&mut self, values: [Option<Day>; N]) {
+        self.days.resize_with(N, Date32Builder::new);
+        self.days.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value.map(|day| day.0)));
+    }
+
     fn finish(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let (mut texts, mut numbers, mut times) =
-            (self.texts.into_iter(), self.numbers.into_iter(), self.times.into_iter());
+        let (mut texts, mut numbers) = (self.texts.into_iter(), self.numbers.into_iter());
+        let (mut times, mut days) = (self.times.into_iter(), self.days.into_iter());
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             match field.data_type() {
                 DataType::Utf8 => Arc::new(texts.next().unwrap_or_default().finish()),
                 DataType::Int64 => Arc::new(numbers.next().unwrap_or_default().finish()),
-                DataType::Date32 => Arc::new(self.days.finish()),
+                DataType::Date32 => Arc::new(days.next().unwrap_or_default().finish()),
                 DataType::Boolean => Arc::new(self.truths.finish()),
                 _ => Arc::new(times.next().unwrap_or_default().finish().with_timezone(UTC)),
             }
@@ -338,7 +344,7 @@ fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBat
             meaning.map(|meaning| meaning.syndrome.as_str()),
             meaning.map(|meaning| meaning.channel.as_str()),
         ]);
-        rows.days.append_value(key.day.0);
+        rows.days([Some(key.day)]);
         rows.numbers([
             cell.count,
             cell.denominator,
@@ -385,7 +391,7 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
                 row.slot.map(|name| names.text(name)),
                 row.quality.map(|name| names.text(name)),
             ]);
-            rows.days.append_value(group.day.0);
+            rows.days([Some(group.day)]);
             rows.numbers([Some(row.value), row.denominator]);
             rows.times([Some(row.event_time), Some(row.known_at)]);
         }
@@ -408,7 +414,7 @@ fn expected(shown: &Shown, schema: &SchemaRef) -> Result<RecordBatch> {
             Some(state.word()),
             area.county,
         ]);
-        rows.days.append_value(report.day.0);
+        rows.days([Some(report.day), report.missing_since]);
         rows.times([Some(report.due_at), report.received_at]);
         rows.truths.append_value(report.is_zero);
         rows.numbers([Some(report.missing_run)]);

@@ -3,16 +3,32 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rdkafka::Message as _;
 use rdkafka::message::Headers;
 
+use crate::delta::delta_log::DeltaLog;
+use crate::engine;
 use crate::kafka::KafkaSettings;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::visible::Visible;
+use crate::serve::output::{Format, render};
+use crate::serve::tables::{Asked, session};
 use crate::simulate::ledger::{LedgerLine, write_lines};
+
+/// What the counted tables show at the end, in columns that need no knowledge of a time's format.
+const COUNTED: [(&str, &str); 2] = [
+    ("cells", "SELECT unit_kind, unit_id, signal, event_date, count, expected, reported, zero, missing FROM cells"),
+    (
+        "expected_reports",
+        "SELECT facility_id, feed, report_date, state, CAST(received_at AS BIGINT) AS received_at, is_zero,
+           missing_run, missing_since
+         FROM expected_reports",
+    ),
+];
 
 /// Where a run keeps its books.
 pub struct Books {
@@ -71,6 +87,21 @@ impl Books {
         })?;
         out.flush().map_err(|error| self.lost(error))?;
         Ok(messages)
+    }
+
+    /// `<state>/cells.csv` and `<state>/expected_reports.csv`: what people read of them as of the last tick.
+    pub async fn write_counted(state: &Path, log: &Arc<DeltaLog>, pack: &str, tick: i64) -> Result<()> {
+        let asked = Asked { as_of: Some(tick), now: tick, pack: pack.to_owned(), prefix: String::new() };
+        let context = session(log, &asked).await?;
+        for (name, sql) in COUNTED {
+            let frame = engine::plan(&context, name, sql).await?;
+            let schema = Arc::new(frame.schema().as_arrow().clone());
+            let rows = frame.collect().await.map_err(|error| engine::not_run(name, &error))?;
+            let file = state.join(format!("{name}.csv"));
+            let at = |error: std::io::Error| Problem::new(codes::IO, file.display().to_string(), error.to_string());
+            std::fs::write(&file, render(&rows, &schema, Format::Csv)?).map_err(at)?;
+        }
+        Ok(())
     }
 
     fn lost(&self, error: std::io::Error) -> Box<Problem> {

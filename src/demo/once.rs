@@ -131,11 +131,14 @@ pub async fn run(run: &Run, mut each: impl FnMut(i64, usize, &Ticked)) -> Result
     fresh(&run.state)?;
     let mut stage = Stage::set(run).await?;
     let start = run.options.start.start_micros();
+    let mut last_tick = start;
     for tick in 1..=i64::from(run.options.days) * TICKS_PER_DAY {
         let until = start + tick * MICROS_PER_DAY / TICKS_PER_DAY;
         let (sent, ticked) = stage.advance(until).await?;
         each(until, sent, &ticked);
+        last_tick = ticked.tick;
     }
+    Books::write_counted(&run.state, &stage.log, &run.pack, last_tick).await?;
     let settings = stage.broker.settings.clone();
     let books = stage.books;
     let books = tokio::task::spawn_blocking(move || books.read_topic(&settings).map(|_| books))

@@ -78,6 +78,7 @@ const COLUMNS: &[Word] = &[
     ("messages", "accepted messages", "消息数"),
     ("missing", "facilities that owe a report and are silent", "未报告单位数"),
     ("missing_run", "expected days without a report, this one included", "连续缺报日数"),
+    ("missing_since", "first of the expected days without a report", "连续缺报首日"),
     ("name_en", "name, English", "英文名称"),
     ("name_zh", "name, Chinese", "中文名称"),
     ("needs", "rules whose findings it reads", "所依赖的规则"),
@@ -110,7 +111,7 @@ const COLUMNS: &[Word] = &[
     ("verify_hours", "hours to the first verification", "核实时限（小时）"),
     ("weekdays", "1 = Monday … 7 = Sunday", "星期"),
     ("weight_tenths", "weight of the evidence, tenths", "证据权重（十分之一）"),
-    ("zero", "facilities that reported zero", "零报告单位数"),
+    ("zero", "facilities that reported nothing but zero", "零报告单位数"),
     ("zh", "meaning, Chinese", "中文释义"),
 ];
 

@@ -13,8 +13,8 @@ use super::rows::AlertRow;
 use super::rules::{self, View, findings};
 use super::{Counted, ExpectedAlert, Fault, Run};
 
-/// Series days before the horizon that baselines reach back to.
-const BASELINE_DAYS: i64 = 120;
+/// Series days before the first tick that rules reach back to: horizon, history, and a silence before both.
+const DAYS_BEFORE: i64 = 120 + rules::SILENCE_DAYS;
 
 /// Raises every alert again and compares; answers the faults and what must have been raised.
 pub(super) fn compare(run: &Run, counted: &mut Counted) -> Result<(Vec<Fault>, Vec<ExpectedAlert>), String> {
@@ -42,7 +42,7 @@ pub(super) fn replay(run: &Run) -> Result<Lives, String> {
     }
     for (known_at, ticks) in editions {
         let registers = Registers::as_of(&run.reference, known_at)?;
-        let duty = Duty::new(&registers, from - BASELINE_DAYS..=to);
+        let duty = Duty::new(&registers, from - DAYS_BEFORE..=to);
         let mut book = Book::new(&run.rows, &run.messages, &registers);
         for tick in ticks {
             book.advance(tick.known_until);

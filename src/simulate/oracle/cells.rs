@@ -123,6 +123,7 @@ fn cells(book: &Book<'_>, duty: &Duty) -> BTreeMap<CellKey, Cell> {
                 .or_default();
             cell.count = Some(cell.count.unwrap_or(0) + count.count);
             cell.reported = 1;
+            cell.zero = i64::from(cell.count == Some(0));
         }
     }
     let reporters = Reporters::of(book, duty);

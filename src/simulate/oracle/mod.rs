@@ -13,6 +13,7 @@ mod cells;
 mod columns;
 mod delta;
 mod duty;
+mod expected;
 #[cfg(test)]
 mod fixture;
 mod ledger;
@@ -148,6 +149,7 @@ pub fn judge(input: &Input) -> Result<Verdict, String> {
     faults.extend(state::compare(&run, &mut counted));
     faults.extend(time::order(&run));
     faults.extend(cells::compare(&run, &input.state, &mut counted)?);
+    faults.extend(expected::compare(&run, &input.state)?);
     let (alert_faults, expected_alerts) = alerts::compare(&run, &mut counted)?;
     faults.extend(alert_faults);
     if let Some(topic) = &input.topic {

@@ -12,6 +12,9 @@ fn is_missing(view: &View<'_>, facility: &str, feed: &str, day: i64, minutes: i6
     !came && instant(day, minutes) < view.tick
 }
 
+/// Days that a silence is counted back over.
+pub const SILENCE_DAYS: i64 = 366;
+
 /// Consecutive expected reports of one facility that are missing.
 pub fn missing_report(view: &View<'_>) -> Result<Vec<Finding>, String> {
     let mut out = Vec::new();
@@ -19,13 +22,14 @@ pub fn missing_report(view: &View<'_>) -> Result<Vec<Finding>, String> {
         for facility in view.duty.facilities() {
             let mut run: Vec<i64> = Vec::new();
             for (day, minutes) in view.duty.days_of(feed, facility) {
-                if day < view.first_day() || day > view.today() {
+                if day < view.first_day() - SILENCE_DAYS || day > view.today() {
                     continue;
                 }
                 if !is_missing(view, facility, feed, day, minutes) {
                     run.clear();
                     continue;
                 }
+                run.retain(|missed| day - missed < SILENCE_DAYS);
                 // Silence goes on over days on which nothing was owed, once the next report is missing too.
                 let unowed = run.last().map_or(day, |before| before + 1)..day;
                 for between in unowed {

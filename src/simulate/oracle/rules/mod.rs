@@ -8,6 +8,8 @@ mod ears;
 mod elsewhere;
 mod school;
 
+pub use duties::SILENCE_DAYS;
+
 use super::book::Book;
 use super::calendar::local_day;
 use super::duty::Duty;
