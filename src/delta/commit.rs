@@ -90,23 +90,23 @@ pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
     Err(gave_up(table))
 }
 
-/// Appends rows once under a mark that must grow: `mark` already at `value` means that they are there.
+/// Appends rows once under the first of `marks`, which must grow: where it stands at its value already, they are there.
 pub async fn append_once(
     log: &dyn Log,
     clock: &dyn Clock,
     table: Table,
     rows: RecordBatch,
-    mark: (&str, i64),
+    marks: &[(&str, i64)],
     not_before: i64,
 ) -> Result<Committed> {
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
-        let (name, value) = mark;
-        if head.marks.get(name).is_some_and(|at| *at >= value) {
+        if marks.first().is_some_and(|(name, value)| head.marks.get(*name).is_some_and(|at| at >= value)) {
             return Ok(Committed::Already);
         }
         let known_at = head.next_known_at(clock.now().max(not_before));
-        let marks = BTreeMap::from([(name.to_owned(), value), (MARK_CLOCK.to_owned(), known_at.micros())]);
+        let clock = (MARK_CLOCK, known_at.micros());
+        let marks = marks.iter().chain([&clock]).map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let append = Append { rows: rows.clone(), known_at, marks, ranges: Ranges::new() };
         if let Appended::Now(_) = log.append(table, &head, append).await {
             return Ok(Committed::Now(known_at));

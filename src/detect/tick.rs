@@ -11,20 +11,16 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArra
 use tracing::info;
 
 use super::alert_rows::{alerts_of, rows_of};
-use super::evaluate::{Standing, evaluate};
 use super::folder::PackFolder;
+use super::judge::{Judge, Judged};
 use super::pack::{Pack, Packs};
-use super::reconcile::{Cause, Evaluation, reconcile};
-use crate::alert::{Alert, AlertId, Mode};
-use crate::cells::moment::Moment;
+use crate::alert::{Alert, Mode};
 use crate::clock::Clock;
 use crate::delta::commit::{append_once, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
-use crate::delta::registers::CLASS_REGISTER;
 use crate::delta::tables::{Table, UTC};
 use crate::problem::{Problem, Result, codes};
-use crate::terms::Tick;
 
 /// Class of a rule's text in `reference`; its name is `pack/rule.sql`.
 pub const CLASS_RULE: &str = "rule";
@@ -33,17 +29,14 @@ pub const CLASS_PACK: &str = "pack";
 /// Mark in `alert_history` and `ticks`: the newest tick written.
 const MARK_TICK: &str = "tick";
 
+/// Mark in `alert_history`: the version of `signals` that its tick saw.
+const MARK_SIGNALS: &str = "table/signals";
+
 /// The detect role and what it remembers between ticks.
 pub struct Detect {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    pack_id: String,
-    mode: Mode,
-    moment: Arc<Moment>,
-    standing: Standing,
-    alerts: BTreeMap<AlertId, Alert>,
-    rules_digest: String,
-    last_tick: i64,
+    judge: Judge,
 }
 
 /// What a tick did.
@@ -57,133 +50,84 @@ pub struct Ticked {
 impl Detect {
     /// Opens where the log stands: alerts as they are, records as of the last tick.
     pub async fn open(log: Arc<dyn Log>, clock: Arc<dyn Clock>, pack_id: &str, mode: Mode) -> Result<Self> {
-        let mut alerts = BTreeMap::new();
+        let written = log.head(Table::AlertHistory).await?.marks;
+        let recorded = log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
+        let last_tick = written.get(MARK_TICK).copied().unwrap_or(0).max(recorded);
+        let rules_digest = last_digest(&*log).await?;
+        let mut judge = Judge::open(&*log, pack_id, mode, last_tick, &rules_digest).await?;
+        let mut interrupted = 0;
         for batch in log.read(Table::AlertHistory, i64::MIN, i64::MAX).await? {
             for alert in alerts_of(&batch)? {
-                remember(&mut alerts, alert);
+                interrupted += i64::from(alert.tick.0 > recorded);
+                judge.remember(alert);
             }
         }
-        let last_tick = log.head(Table::AlertHistory).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
-        let rules_digest = last_digest(&*log).await?;
-        let mut detect = Self {
-            moment: Arc::new(Moment::as_of(&*log, last_tick).await?),
-            log,
-            clock,
-            pack_id: pack_id.to_owned(),
-            mode,
-            standing: Standing::new(),
-            alerts,
-            rules_digest,
-            last_tick,
-        };
-        detect.record_interrupted_tick().await?;
+        let detect = Self { judge, log, clock };
+        // An earlier life wrote alert rows and died before it recorded their tick.
+        if interrupted > 0 {
+            let version = written.get(MARK_SIGNALS).copied().unwrap_or(0);
+            let digest = pack_of(&detect.judge.moment.edition, pack_id)?.digest;
+            detect.record(last_tick, version, &digest, (0, interrupted)).await?;
+        }
         Ok(detect)
     }
 
     /// One tick at `tick`, or at the log's clock where that is later.
     pub async fn tick(&mut self, tick: i64) -> Result<Ticked> {
-        let signals = heartbeat(&*self.log, Table::Signals, tick).await?;
-        let tick = tick.max(signals.clock).max(self.last_tick + 1);
+        let mut signals = heartbeat(&*self.log, Table::Signals, tick).await?;
+        let tick = tick.max(signals.clock).max(self.judge.last_tick + 1);
         if tick > signals.clock {
-            heartbeat(&*self.log, Table::Signals, tick).await?;
+            signals = heartbeat(&*self.log, Table::Signals, tick).await?;
         }
-        let today_is_new = Tick(tick).day() != Tick(self.last_tick).day();
-        let before = self.moment.edition.clone();
-        let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
-        let renewed = moment.renew(&*self.log, tick).await?;
-        let changed = moment.advance(&*self.log, tick).await?;
-        let pack = pack_of(&self.moment.edition, &self.pack_id)?;
-        let rules_changed = pack.digest != self.rules_digest && !self.rules_digest.is_empty();
-        let everything = renewed || !changed.is_empty() || today_is_new || pack.digest != self.rules_digest;
-        evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
-        self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
-        let other_words = renewed && differs_beyond_registers(&before, &self.moment.edition);
-        let cause = match (rules_changed || (other_words && changed.is_empty()), changed.is_empty()) {
-            (true, _) => Cause::Rules,
-            (false, false) => Cause::Data,
-            (false, true) => Cause::Neither,
-        };
-        let mut changes = self.reconcile(&pack, tick, cause);
-        let findings = self.standing.values().map(Vec::len).sum();
-        self.commit(tick, &pack, findings, &mut changes).await?;
-        self.rules_digest = pack.digest.clone();
-        self.last_tick = tick;
+        let Judged { mut changes, findings, rules_digest } = self.judge.judge(&*self.log, tick).await?;
+        // What is committed from here on is known later than the tick: the version is that of before, not the newest.
+        self.commit(tick, signals.version as i64, &mut changes).await?;
+        let counts = (findings as i64, changes.len() as i64);
+        self.record(tick, signals.version as i64, &rules_digest, counts).await?;
         Ok(Ticked { tick, findings, changes })
+    }
+
+    /// The newest tick that was judged.
+    pub const fn last_tick(&self) -> i64 {
+        self.judge.last_tick
     }
 
     /// Alerts as they stand, newest revision each.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values()
+        self.judge.alerts.values()
     }
 
-    fn reconcile(&self, pack: &Pack, tick: i64, cause: Cause) -> Vec<Alert> {
-        let mut by_rule: BTreeMap<&str, Vec<Alert>> = BTreeMap::new();
-        for alert in self.alerts.values() {
-            by_rule.entry(&alert.rule).or_default().push(alert.clone());
+    async fn commit(&mut self, tick: i64, signals_version: i64, changes: &mut [Alert]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
         }
-        let evaluation = |rule| Evaluation {
-            rule,
-            pack: &pack.id,
-            horizon_days: pack.alert_horizon_days,
-            tick: Tick(tick),
-            mode: self.mode,
-            cause,
-        };
-        let mut changes = Vec::new();
-        for rule in &pack.rules {
-            let alerts = by_rule.remove(rule.id.as_str()).unwrap_or_default();
-            let standing = self.standing.get(&rule.id).map_or(&[][..], Vec::as_slice);
-            changes.extend(reconcile(&evaluation(rule), standing, &alerts));
+        let rows = rows_of(changes)?;
+        let marks = [(MARK_TICK, tick), (MARK_SIGNALS, signals_version)];
+        append_once(&*self.log, &*self.clock, Table::AlertHistory, rows, &marks, tick).await?;
+        let known_at = self.log.head(Table::AlertHistory).await?.clock;
+        for alert in changes.iter_mut() {
+            alert.known_at = Some(crate::terms::KnownAt(known_at));
+            self.judge.remember(alert.clone());
         }
-        // A rule that is no longer there supports nothing.
-        for (_, alerts) in by_rule {
-            changes.extend(alerts.iter().filter_map(|alert| super::reconcile::rule_gone(alert, Tick(tick))));
-        }
-        changes.sort_by(|one, other| (&one.id, one.revision).cmp(&(&other.id, other.revision)));
-        changes
+        info!(changes = changes.len(), "alerts written");
+        Ok(())
     }
 
-    async fn commit(&mut self, tick: i64, pack: &Pack, findings: usize, changes: &mut [Alert]) -> Result<()> {
-        if !changes.is_empty() {
-            let rows = rows_of(changes)?;
-            append_once(&*self.log, &*self.clock, Table::AlertHistory, rows, (MARK_TICK, tick), tick).await?;
-            let known_at = self.log.head(Table::AlertHistory).await?.clock;
-            for alert in changes.iter_mut() {
-                alert.known_at = Some(crate::terms::KnownAt(known_at));
-                remember(&mut self.alerts, alert.clone());
-            }
-            info!(changes = changes.len(), findings, "alerts written");
-        }
-        self.record(tick, &pack.digest, findings as i64, changes.len() as i64).await
-    }
-
-    async fn record(&self, tick: i64, digest: &str, findings: i64, changes: i64) -> Result<()> {
-        let version = self.log.head(Table::Signals).await?.version as i64;
+    async fn record(&self, tick: i64, signals_version: i64, digest: &str, counts: (i64, i64)) -> Result<()> {
         let time =
             |micros: i64| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone(UTC)) };
         let columns: Vec<ArrayRef> = vec![
             time(tick),
             time(tick),
-            Arc::new(Int64Array::from(vec![version])),
-            time(self.moment.edition.known_at),
+            Arc::new(Int64Array::from(vec![signals_version])),
+            time(self.judge.moment.edition.known_at),
             Arc::new(StringArray::from(vec![digest])),
-            Arc::new(Int64Array::from(vec![findings])),
-            Arc::new(Int64Array::from(vec![changes])),
+            Arc::new(Int64Array::from(vec![counts.0])),
+            Arc::new(Int64Array::from(vec![counts.1])),
         ];
         let rows = RecordBatch::try_new(Table::Ticks.schema_unstamped(), columns)
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table ticks", error.to_string()))?;
-        append_once(&*self.log, &*self.clock, Table::Ticks, rows, (MARK_TICK, tick), tick).await?;
-        Ok(())
-    }
-
-    /// An earlier life wrote alert rows and died before it recorded their tick.
-    async fn record_interrupted_tick(&mut self) -> Result<()> {
-        let recorded = self.log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
-        if recorded < self.last_tick {
-            let digest = pack_of(&self.moment.edition, &self.pack_id)?.digest;
-            self.record(self.last_tick, &digest, 0, 0).await?;
-        }
-        self.last_tick = self.last_tick.max(recorded);
+        append_once(&*self.log, &*self.clock, Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
         Ok(())
     }
 }
@@ -194,24 +138,6 @@ async fn last_digest(log: &dyn Log) -> Result<String> {
     let rows = log.read(Table::Ticks, newest.saturating_sub(1), i64::MAX).await?;
     let digests = rows.last().and_then(|batch| batch.column_by_name("rules_digest")?.as_string_opt::<i32>());
     Ok(digests.filter(|digests| !digests.is_empty()).map_or("", |digests| digests.value(digests.len() - 1)).to_owned())
-}
-
-/// Whether contracts, code lists, packs or rules differ; who exists and who must report is no rule.
-fn differs_beyond_registers(one: &Edition, other: &Edition) -> bool {
-    let texts = |edition: &Edition| -> BTreeMap<(String, String), String> {
-        let kept = edition.texts.iter().filter(|((class, _), _)| class != CLASS_REGISTER);
-        kept.map(|(name, body)| (name.clone(), body.clone())).collect()
-    };
-    texts(one) != texts(other)
-}
-
-fn remember(alerts: &mut BTreeMap<AlertId, Alert>, alert: Alert) {
-    match alerts.get(&alert.id) {
-        Some(known) if known.revision >= alert.revision => {}
-        Some(_) | None => {
-            alerts.insert(alert.id.clone(), alert);
-        }
-    }
 }
 
 /// The pack in force, read from the texts of an edition. Where there is no pack at all there are no rules.
@@ -263,8 +189,4 @@ pub fn texts_of(folders: &[PackFolder]) -> Vec<Text> {
         }
     }
     texts
-}
-
-fn busy(tick: i64) -> Box<Problem> {
-    Problem::new(codes::sql::SQL_NOT_RUN, format!("tick {}", Tick(tick)), "the counted state is still being read")
 }

@@ -52,6 +52,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
          [parameters.\"three.visits\"]\nvalue = 3\nunit = \"visits\"\nsource = \"a test\"\nmark = \"D\"\n",
     ),
     (
+        "pack",
+        "q/pack.toml",
+        "[pack]\nid = \"q\"\nzh = \"包\"\nen = \"pack\"\nsource = \"\"\nextends = \"p\"\n\
+         [parameters.\"three.visits\"]\nvalue = 5\nunit = \"visits\"\nsource = \"a test\"\nmark = \"D\"\n",
+    ),
+    (
         "rule",
         "p/three.sql",
         "-- id: three\n-- zh: 三例\n-- en: three visits\n-- severity: yellow\n-- scope: dirty\n-- kind: threshold\n\
@@ -150,8 +156,8 @@ impl State {
         let ticked = r#"{"tick":"2021-01-19T12:01:00Z","known_until":"2021-01-19T12:01:00Z","signals_version":2,
             "reference_known_at":"2021-01-17T16:00:00Z","rules_digest":"d","findings":1,"changes":1}"#;
         let (alert, ticked) = (rows(Table::AlertHistory, &alert), rows(Table::Ticks, ticked));
-        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, ("tick", tick), tick).await.unwrap();
-        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, ("tick", tick), tick).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, &[("tick", tick)], tick).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, &[("tick", tick)], tick).await.unwrap();
     }
 
     pub async fn session(&self, as_of: Option<&str>) -> SessionContext {
