@@ -158,11 +158,11 @@ words!(
 /// Why an alert was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// A correction, a retraction or a late row changed the count.
+    /// Rows came about its unit: a correction, a retraction, a late report.
     Corrected,
     /// A rule, a parameter or a code list changed.
     RuleChanged,
-    /// Nobody corrected anything, but the data no longer support it (a register changed, a report came after all).
+    /// Nothing came about its unit, but the data no longer support it (a register changed, days passed).
     Unsupported,
     /// Its run joined that of an older alert.
     MergedInto(AlertId),

@@ -8,9 +8,11 @@ use sqllogictest::{MakeConnection, Runner, TestError, strict_column_validator};
 use tokio::sync::Mutex;
 
 mod as_of;
+mod backtest;
 mod connection;
 mod deciding;
 mod messages;
+mod pasted;
 mod replay;
 mod sabotage;
 mod schedule;

@@ -1,7 +1,7 @@
 //! Cells: count, denominator, expected, reported, zero and missing reporters for unit × signal × day.
 //!
 //! Promises: the same records and registers give the same cells, whatever came first; two kinds of one feed are never
-//! added for one facility: the register's authoritative kind counts.
+//! added for one facility and signal: the register's authoritative kind counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,44 +108,21 @@ impl Counting<'_> {
             .collect()
     }
 
-    /// Whether this kind's rows count for this facility: by the register, else by the feed's default.
+    /// Whether this kind's rows of the signal count for this facility.
     pub fn is_authoritative(&self, group: &Group) -> bool {
-        let (feed, kind) = (self.records.names.text(group.feed), self.records.names.text(group.kind));
-        let Some(kinds) = self.meanings.kinds.get(feed).filter(|kinds| kinds.len() > 1) else { return true };
-        let stated = group
-            .facility
-            .and_then(|facility| self.registers.facilities.get(self.records.names.text(facility)))
-            .and_then(|facility| {
-                facility.authoritative.iter().find_map(|entry| entry.split_once('/').filter(|(of, _)| *of == feed))
-            });
-        match stated {
-            Some((_, authority)) => authority == kind,
-            None => kinds.first().is_some_and(|default| default == kind),
-        }
+        let names = &self.records.names;
+        let (feed, kind) = (names.text(group.feed), names.text(group.kind));
+        let stated = group.facility.and_then(|facility| self.registers.stated_kind(names.text(facility), feed));
+        let authority = self.meanings.authority(feed, names.text(group.signal), stated);
+        authority.is_none_or(|authority| authority == kind)
     }
 
     fn note_series(&self, group: &Group, wanted: &Wanted, series: &mut BTreeSet<(&'static str, String, Name)>) {
-        for (kind, id) in self.above(group) {
+        for (kind, id) in above(self.records, self.registers, group) {
             if wanted.unit_kind(kind) {
                 series.insert((kind, id.to_owned(), group.signal));
             }
         }
-    }
-
-    /// Facility, town, county, prefecture that the group's rows count for.
-    fn above<'b>(&'b self, group: &Group) -> Vec<(&'static str, &'b str)> {
-        let names = &self.records.names;
-        if !self.registers.rolls_up.get(names.text(group.unit_kind)).copied().unwrap_or(false) {
-            return Vec::new();
-        }
-        let lineage = group.area.map(|area| self.registers.lineage(names.text(area))).unwrap_or_default();
-        let units = [
-            ("facility", group.facility.map(|facility| names.text(facility))),
-            ("town", lineage.town),
-            ("county", lineage.county),
-            ("prefecture", lineage.prefecture),
-        ];
-        units.into_iter().filter_map(|(kind, id)| Some((kind, id?))).collect()
     }
 
     fn add(
@@ -182,7 +159,7 @@ impl Counting<'_> {
         if !AREA_UNITS.contains(&unit_kind) && wanted.unit_kind(unit_kind) {
             add(unit_kind, unit_id, facility.clone());
         }
-        for (kind, id) in self.above(group) {
+        for (kind, id) in above(self.records, self.registers, group) {
             if wanted.unit_kind(kind) {
                 add(kind, id, if kind == "facility" { facility.clone() } else { None });
             }
@@ -276,4 +253,20 @@ impl Counting<'_> {
         let area = if unit_kind == "facility" { self.registers.area_of(unit_id)? } else { unit_id };
         self.registers.lineage(area).county.map(str::to_owned)
     }
+}
+
+/// Facility, town, county, prefecture that a group's rows count for.
+pub fn above<'a>(records: &'a Records, registers: &'a Registers, group: &Group) -> Vec<(&'static str, &'a str)> {
+    let names = &records.names;
+    if !registers.rolls_up.get(names.text(group.unit_kind)).copied().unwrap_or(false) {
+        return Vec::new();
+    }
+    let lineage = group.area.map(|area| registers.lineage(names.text(area))).unwrap_or_default();
+    let units = [
+        ("facility", group.facility.map(|facility| names.text(facility))),
+        ("town", lineage.town),
+        ("county", lineage.county),
+        ("prefecture", lineage.prefecture),
+    ];
+    units.into_iter().filter_map(|(kind, id)| Some((kind, id?))).collect()
 }

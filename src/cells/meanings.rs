@@ -46,6 +46,8 @@ pub struct Meanings {
     pub kinds: BTreeMap<String, Vec<String>>,
     /// Signal → feed.
     pub feed_of: BTreeMap<String, String>,
+    /// Feed → signal → the kinds that can say it, the default authority first.
+    saying: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
 impl Meanings {
@@ -67,7 +69,21 @@ impl Meanings {
                 meanings.signals.insert((feed.to_owned(), kind.to_owned(), signal.clone()), meaning(stated));
             }
         }
+        for (feed, kind, signal) in meanings.signals.keys() {
+            let kinds = meanings.saying.entry(feed.clone()).or_default().entry(signal.clone()).or_default();
+            match meanings.kinds.get(feed).and_then(|kinds| kinds.first()) {
+                Some(default) if default == kind => kinds.insert(0, kind.clone()),
+                Some(_) | None => kinds.push(kind.clone()),
+            }
+        }
         Ok(meanings)
+    }
+
+    /// The kind whose rows of a signal count: of those that can say it, the one that the register states, else the
+    /// default. Where only one kind can say it, that is the one: what it alone knows must not get lost.
+    pub fn authority(&self, feed: &str, signal: &str, stated: Option<&str>) -> Option<&str> {
+        let kinds = self.saying.get(feed)?.get(signal)?;
+        kinds.iter().find(|kind| stated == Some(kind)).or(kinds.first()).map(String::as_str)
     }
 
     /// The meaning of a signal, by the first kind that has it.

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::meanings::Meanings;
-use super::names::Name;
-use super::records::Records;
+use super::records::{Group, Records};
 use super::reports::{ExpectedReport, Turnout, expected_reports, turnout};
 use crate::delta::log::Log;
 use crate::delta::reference::{self, Edition};
@@ -44,8 +43,8 @@ impl Moment {
         Ok(moment)
     }
 
-    /// Feeds what was committed since; answers the units that changed.
-    pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<(Name, Name)>> {
+    /// Feeds what was committed since; answers the groups of rows that changed.
+    pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<Group>> {
         let mut changed = BTreeSet::new();
         for batch in log.read(Table::Signals, self.records.known_until, until).await? {
             changed.extend(self.records.feed(&batch)?);

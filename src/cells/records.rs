@@ -92,8 +92,8 @@ pub struct Report {
 }
 
 impl Records {
-    /// Feeds rows of `signals`; answers the units whose cells changed.
-    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<(Name, Name)>> {
+    /// Feeds rows of `signals`; answers the groups that changed.
+    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<Group>> {
         let columns = Columns::of(batch)?;
         let mut changed = BTreeSet::new();
         let mut row = 0;
@@ -109,12 +109,7 @@ impl Records {
         Ok(changed)
     }
 
-    fn feed_message(
-        &mut self,
-        columns: &Columns<'_>,
-        rows: std::ops::Range<usize>,
-        changed: &mut BTreeSet<(Name, Name)>,
-    ) {
+    fn feed_message(&mut self, columns: &Columns<'_>, rows: std::ops::Range<usize>, changed: &mut BTreeSet<Group>) {
         let first = rows.start;
         self.known_until = self.known_until.max(columns.known_at.value(first));
         let Ok(key) = u128::from_str_radix(columns.record_key.value(first), 16) else { return };
@@ -141,7 +136,7 @@ impl Records {
         if !retracted {
             for row in rows {
                 let (group, counted) = self.row(columns, row);
-                changed.insert((group.unit_kind, group.unit_id));
+                changed.insert(group);
                 self.groups.entry(group).or_default().insert((key, groups.len() as u32), counted);
                 groups.push((group, counted));
             }
@@ -174,10 +169,10 @@ impl Records {
     }
 
     /// Takes a record's rows out of their groups and reports.
-    fn forget(&mut self, key: u128, changed: &mut BTreeSet<(Name, Name)>) {
+    fn forget(&mut self, key: u128, changed: &mut BTreeSet<Group>) {
         let Some(record) = self.records.remove(&key) else { return };
         for (number, (group, _)) in record.groups.iter().enumerate() {
-            changed.insert((group.unit_kind, group.unit_id));
+            changed.insert(*group);
             if let Some(rows) = self.groups.get_mut(group) {
                 rows.remove(&(key, number as u32));
                 // The empty group stays: a series that ever had a row keeps its cells.

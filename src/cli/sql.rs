@@ -75,7 +75,7 @@ pub struct Alert {
 enum AlertVerb {
     /// Rule, parameters, cells and records that made it. 预警依据
     Why {
-        /// The alert's id, as the table alerts shows it.
+        /// The alert's id, or its first 8 digits or more. 预警编号，或其前 8 位以上
         id: String,
         #[arg(long, default_value = "state/demo")]
         state: PathBuf,

@@ -156,6 +156,12 @@ impl Registers {
         self.today(&self.facilities.get(facility_id)?.area_code)
     }
 
+    /// The kind of a feed that counts for a facility, where the register states one.
+    pub fn stated_kind(&self, facility_id: &str, feed: &str) -> Option<&str> {
+        let mut stated = self.facilities.get(facility_id)?.authoritative.iter();
+        stated.find_map(|entry| entry.split_once('/').filter(|(of, _)| *of == feed)).map(|(_, kind)| kind)
+    }
+
     /// Town, county and prefecture above and including `code`.
     pub fn lineage(&self, code: &str) -> Lineage<'_> {
         let mut lineage = Lineage::default();

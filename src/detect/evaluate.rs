@@ -27,7 +27,7 @@ use crate::terms::Day;
 pub type Standing = BTreeMap<String, Vec<Finding>>;
 
 /// A pack's rules, planned once under one edition of the texts in force.
-pub struct Judges {
+pub struct Plans {
     /// `known_at` of the edition, digest of the pack: what the plans have read.
     read: (i64, String),
     now: Arc<AtomicI64>,
@@ -37,7 +37,7 @@ pub struct Judges {
     plans: BTreeMap<String, Kept>,
 }
 
-impl Judges {
+impl Plans {
     /// Plans every rule of `pack` over the registers and code lists of `moment`.
     pub async fn of(moment: &Moment, pack: &Pack) -> Result<Self> {
         let now = Arc::new(AtomicI64::new(0));

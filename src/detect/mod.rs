@@ -13,4 +13,7 @@ pub mod reconcile;
 pub mod runs;
 pub mod alert_rows;
 pub mod evaluate;
+pub mod changes;
+pub mod judge;
 pub mod tick;
+pub mod backtest;

@@ -13,14 +13,14 @@ use crate::detect::rule::Rule;
 use crate::detect::runs::{Run, runs_of};
 use crate::terms::{Day, MICROS_PER_SECOND, Tick};
 
-/// Why the findings may differ from those of the last tick.
+/// Why the findings about one series may differ from those of the last tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Rows came: reports, corrections, retractions.
+    /// Rows came about its unit: reports, corrections, retractions.
     Data,
-    /// A rule, a parameter or a code list changed.
+    /// The rule, a number it asks for or a code list changed.
     Rules,
-    /// Neither: time passed, or a register changed.
+    /// Neither: time passed, a register changed, or rows came about others.
     Neither,
 }
 
@@ -35,7 +35,7 @@ impl Cause {
 }
 
 /// One rule at one tick.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Evaluation<'a> {
     pub rule: &'a Rule,
     /// The edition in force, which may have inherited the rule.
@@ -43,7 +43,7 @@ pub struct Evaluation<'a> {
     pub horizon_days: i32,
     pub tick: Tick,
     pub mode: Mode,
-    pub cause: Cause,
+    pub cause: &'a dyn Fn(&Series) -> Cause,
 }
 
 impl Evaluation<'_> {
@@ -156,7 +156,7 @@ fn next_state(evaluation: &Evaluation<'_>, alert: &Alert, end: Day) -> State {
 /// An alert none of whose windows fires any more.
 fn without_run(evaluation: &Evaluation<'_>, alert: &Alert) -> Option<Alert> {
     if alert.onset >= evaluation.horizon() {
-        return Some(withdrawn(evaluation, alert, evaluation.cause.reason()));
+        return Some(withdrawn(evaluation, alert, (evaluation.cause)(&alert.series).reason()));
     }
     // Some of its windows can no longer be judged: nobody can say that the data do not support it.
     (alert.state == State::Open).then(|| Alert { state: State::Ended, ..next_revision(evaluation, alert) })

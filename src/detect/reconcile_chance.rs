@@ -75,7 +75,7 @@ proptest! {
             horizon_days: HORIZON_DAYS,
             tick: Tick(Day(140).at_minute(NOON)),
             mode: Mode::Actual,
-            cause: Cause::Data,
+            cause: &|_| Cause::Data,
         };
         let forward: Vec<Alert> = desk.alerts.values().cloned().collect();
         let backward: Vec<Alert> = desk.alerts.values().rev().cloned().collect();

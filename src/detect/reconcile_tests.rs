@@ -81,7 +81,7 @@ impl Desk {
             horizon_days: HORIZON_DAYS,
             tick: Tick(Day(today).at_minute(NOON)),
             mode: Mode::Actual,
-            cause: self.cause,
+            cause: &|_| self.cause,
         };
         let alerts: Vec<Alert> = self.alerts.values().cloned().collect();
         let changes = reconcile(&evaluation, findings, &alerts);

@@ -3,7 +3,7 @@
 //! Promises: parameters are those of the pack and of all it extends, the nearest first; a header is read as it stands.
 //! Never: judges a text. Detect refused what cannot be used before it came into force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::AsArray;
 use serde::Deserialize;
@@ -130,6 +130,30 @@ impl Texts {
             let (pack, file) = name.split_once('/')?;
             Some(RuleText { pack, id: file.trim_end_matches(".sql"), text })
         })
+    }
+
+    /// Packs by id.
+    pub fn packs(&self) -> impl Iterator<Item = &str> {
+        self.of(CLASS_PACK).filter_map(|(name, _)| name.split_once('/').map(|(pack, _)| pack))
+    }
+
+    /// The rules of a pack and of those it extends, each after the rules it needs; what waits for a rule that is not
+    /// there is left out.
+    pub fn in_order_of_need(&self, pack: &str) -> Vec<RuleText<'_>> {
+        let lineage = self.lineage(pack);
+        let ours = self.rules().filter(|rule| lineage.iter().any(|(pack, _)| pack == rule.pack));
+        let ids: BTreeSet<&str> = ours.map(|rule| rule.id).collect();
+        let mut waiting: Vec<RuleText<'_>> = ids.into_iter().filter_map(|id| self.rule(pack, id)).collect();
+        let mut placed: Vec<RuleText<'_>> = Vec::new();
+        loop {
+            let is_placed = |need: &str| placed.iter().any(|rule| rule.id == need);
+            let (ready, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|rule| rule.needs().all(is_placed));
+            if ready.is_empty() {
+                return placed;
+            }
+            placed.extend(ready);
+            waiting = later;
+        }
     }
 
     /// The text of a rule as `pack` has it: its own, else that of the nearest pack it extends.

@@ -47,6 +47,19 @@ pub fn rules(texts: &Texts) -> Result<RecordBatch> {
     table("rules", columns)
 }
 
+/// Table `packs`: the editions that `SET qianshao.pack` chooses from.
+pub fn packs(texts: &Texts) -> Result<RecordBatch> {
+    let packs: Vec<&str> = texts.packs().collect();
+    let rules = packs.iter().map(|pack| texts.in_order_of_need(pack).len() as i64);
+    table(
+        "packs",
+        vec![
+            ("pack", Arc::new(StringArray::from_iter_values(&packs))),
+            ("rules", Arc::new(Int64Array::from_iter_values(rules))),
+        ],
+    )
+}
+
 /// Table `feeds`: every kind of message of every feed; topics begin with `prefix`.
 pub fn feeds(texts: &Texts, prefix: &str) -> Result<RecordBatch> {
     let kinds: Vec<(&str, &str, Value, i64)> = texts

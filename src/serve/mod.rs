@@ -5,10 +5,13 @@
 
 pub mod documentation;
 pub mod edition;
+pub mod findings;
+pub mod history;
 pub mod listing;
 pub mod output;
 pub mod pg;
 pub mod recount;
+pub mod settings;
 pub mod snapshots;
 pub mod statements;
 pub mod tables;

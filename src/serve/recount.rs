@@ -1,4 +1,4 @@
-//! `cells`, `current_signals` and `expected_reports` for people: counted when a statement reads one of them, once a
+//! `cells`, `signals` and `expected_reports` for people: counted when a statement reads one of them, once a
 //! snapshot, from what the snapshot before had counted already.
 //!
 //! Promises: a statement that reads none of them costs nothing; all of a snapshot show the same moment.

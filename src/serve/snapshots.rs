@@ -13,7 +13,7 @@ use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::{DfSessionService, QueryHook};
 use tokio::sync::Mutex;
 
-use super::tables::{Asked, Opened, open};
+use super::tables::{Asked, Earlier, Opened, open};
 use super::yielding::JoinsYield;
 use crate::clock::Clock;
 use crate::delta::delta_log::DeltaLog;
@@ -43,8 +43,9 @@ pub struct Snapshots {
     pack: String,
     prefix: String,
     hooks: Vec<Arc<dyn QueryHook>>,
-    newest: Mutex<Option<Arc<Snapshot>>>,
-    past: Mutex<BTreeMap<i64, Arc<Snapshot>>>,
+    /// By pack, all of them that were asked for.
+    newest: Mutex<BTreeMap<String, Arc<Snapshot>>>,
+    past: Mutex<BTreeMap<(i64, String), Arc<Snapshot>>>,
     // One for all sessions: psql asks for a table's number in one statement and for its columns in the next.
     catalog: Mutex<Option<Arc<dyn SchemaProvider>>>,
 }
@@ -64,55 +65,65 @@ impl Snapshots {
             pack: pack.to_owned(),
             prefix: prefix.to_owned(),
             hooks,
-            newest: Mutex::new(None),
+            newest: Mutex::new(BTreeMap::new()),
             past: Mutex::new(BTreeMap::new()),
             catalog: Mutex::new(None),
         })
     }
 
-    /// The session of a past moment, or of the newest state.
-    pub async fn at(&self, as_of: Option<i64>) -> Result<Arc<Snapshot>> {
+    /// The session of a past moment, or of the newest state, in the words of a pack or of the one in force.
+    pub async fn at(&self, as_of: Option<i64>, pack: Option<&str>) -> Result<Arc<Snapshot>> {
+        let pack = pack.unwrap_or(&self.pack);
         match as_of {
-            Some(then) => self.past(then).await,
-            None => self.newest().await,
+            Some(then) => self.past(then, pack).await,
+            None => self.newest(pack).await,
         }
     }
 
-    async fn newest(&self) -> Result<Arc<Snapshot>> {
+    async fn newest(&self, pack: &str) -> Result<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
         let mut versions = Vec::new();
         for table in Table::ALL {
             versions.push(self.log.head(table).await?.version);
         }
-        if let Some(snapshot) = newest.as_ref().filter(|snapshot| snapshot.versions == versions) {
+        if let Some(snapshot) = newest.get(pack).filter(|snapshot| snapshot.versions == versions) {
             let Opened { context, registers, parameters, .. } = &snapshot.opened;
             functions::register(context, registers, parameters, self.clock.now());
             return Ok(snapshot.clone());
         }
-        let earlier = newest.as_ref().and_then(|snapshot| snapshot.opened.recount.counted());
-        let opened = open(&self.log, &self.asked(None), earlier).await?;
-        let snapshot = self.snapshot(versions, opened).await?;
-        *newest = Some(snapshot.clone());
+        let same = newest.values().find(|snapshot| snapshot.versions == versions);
+        let counted = || newest.values().find_map(|snapshot| snapshot.opened.recount.counted());
+        let earlier = match same {
+            Some(snapshot) => Earlier::Same(snapshot.opened.recount.clone()),
+            None => counted().map_or(Earlier::Nothing, Earlier::Counted),
+        };
+        let opened = open(&self.log, &self.asked(None, pack), earlier).await?;
+        let snapshot = self.snapshot(versions.clone(), opened).await?;
+        // Others are of an older state: what they counted has been taken over.
+        newest.retain(|_, snapshot| snapshot.versions == versions);
+        newest.insert(pack.to_owned(), snapshot.clone());
         Ok(snapshot)
     }
 
-    async fn past(&self, then: i64) -> Result<Arc<Snapshot>> {
+    async fn past(&self, then: i64, pack: &str) -> Result<Arc<Snapshot>> {
         let mut past = self.past.lock().await;
         // What is past no longer changes; a moment to come does.
         let is_past = then < self.clock.now();
-        if let Some(snapshot) = past.get(&then).filter(|_| is_past) {
+        let key = (then, pack.to_owned());
+        if let Some(snapshot) = past.get(&key).filter(|_| is_past) {
             return Ok(snapshot.clone());
         }
-        let snapshot = self.snapshot(Vec::new(), open(&self.log, &self.asked(Some(then)), None).await?).await?;
+        let opened = open(&self.log, &self.asked(Some(then), pack), Earlier::Nothing).await?;
+        let snapshot = self.snapshot(Vec::new(), opened).await?;
         if past.len() >= PAST_MAX {
             past.pop_first();
         }
-        past.insert(then, snapshot.clone());
+        past.insert(key, snapshot.clone());
         Ok(snapshot)
     }
 
-    fn asked(&self, as_of: Option<i64>) -> Asked {
-        Asked { as_of, now: self.clock.now(), pack: self.pack.clone(), prefix: self.prefix.clone() }
+    fn asked(&self, as_of: Option<i64>, pack: &str) -> Asked {
+        Asked { as_of, now: self.clock.now(), pack: pack.to_owned(), prefix: self.prefix.clone() }
     }
 
     async fn snapshot(&self, versions: Vec<u64>, opened: Opened) -> Result<Arc<Snapshot>> {

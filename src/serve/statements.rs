@@ -11,21 +11,18 @@ use datafusion::common::{DFSchema, DataFusionError, ParamValues};
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::sql::parser::Statement as Planned;
-use datafusion::sql::sqlparser::ast::{Reset, Set, Statement};
+use datafusion::sql::sqlparser::ast::{Set, Statement};
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::hooks::HookClient;
 use datafusion_postgres::pgwire::api::ClientInfo;
-use datafusion_postgres::pgwire::api::Type;
-use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
+use datafusion_postgres::pgwire::api::results::{Response, Tag};
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::settings;
 use crate::problem::{Problem, codes};
-use crate::terms::parse_instant;
 
-/// The setting that moves a connection to a past moment.
-pub const AS_OF: &str = "qianshao.as_of";
 /// Where a connection's own limit stands, in milliseconds.
 const STATEMENT_TIMEOUT: &str = "statement_timeout_ms";
 /// Longest run of a statement. A year of a city is grouped in seconds; what takes longer was not meant.
@@ -89,7 +86,7 @@ impl QueryHook for ReadOnly {
         context: &SessionContext,
         client: &mut dyn HookClient,
     ) -> Option<PgWireResult<Response>> {
-        if let Some(answer) = as_of_statement(statement, client) {
+        if let Some(answer) = settings::answer(statement, context, client).await {
             return Some(answer);
         }
         match sort(statement) {
@@ -137,56 +134,6 @@ async fn refuse_cursor(statement: &Statement, context: &SessionContext) -> Optio
         }
     }
     None
-}
-
-/// `SET qianshao.as_of = '…'`, `RESET qianshao.as_of`, `SHOW qianshao.as_of`.
-fn as_of_statement(statement: &Statement, client: &mut dyn HookClient) -> Option<PgWireResult<Response>> {
-    match statement {
-        Statement::Set(Set::SingleAssignment { variable, values, .. })
-            if variable.to_string().eq_ignore_ascii_case(AS_OF) =>
-        {
-            let text = values.first().map(ToString::to_string).unwrap_or_default();
-            let text = text.trim_matches(['\'', '"']).trim().to_owned();
-            if text.is_empty() || text.eq_ignore_ascii_case("default") || text.eq_ignore_ascii_case("now") {
-                client.metadata_mut().remove(AS_OF);
-            } else if parse_instant(&text).is_some() {
-                client.metadata_mut().insert(AS_OF.to_owned(), text);
-            } else {
-                let problem = Problem::new(codes::sql::INSTANT_UNREADABLE, AS_OF, crate::problem::describe(&text));
-                return Some(Err(told(&problem, "22007")));
-            }
-            Some(Ok(Response::Execution(Tag::new("SET"))))
-        }
-        Statement::Reset(reset) => {
-            let ours = match &reset.reset {
-                Reset::ALL => true,
-                Reset::ConfigurationParameter(name) => name.to_string().eq_ignore_ascii_case(AS_OF),
-            };
-            if ours {
-                client.metadata_mut().remove(AS_OF);
-            }
-            None
-        }
-        Statement::ShowVariable { variable } => {
-            let name: Vec<&str> = variable.iter().map(|part| part.value.as_str()).collect();
-            let ours = name.join(".").eq_ignore_ascii_case(AS_OF);
-            ours.then(|| one_value(AS_OF, client.metadata().get(AS_OF).map_or("", String::as_str)))
-        }
-        _ => None,
-    }
-}
-
-/// The moment that a connection looks at.
-pub fn as_of(client: &(impl ClientInfo + ?Sized)) -> Option<i64> {
-    client.metadata().get(AS_OF).and_then(|text| parse_instant(text))
-}
-
-fn one_value(name: &str, value: &str) -> PgWireResult<Response> {
-    let fields = Arc::new(vec![FieldInfo::new(name.to_owned(), None, None, Type::VARCHAR, FieldFormat::Text)]);
-    let mut row = DataRowEncoder::new(fields.clone());
-    row.encode_field(&Some(value))?;
-    let row = Ok(row.take_row());
-    Ok(Response::Query(QueryResponse::new(fields, stream::once(async move { row }))))
 }
 
 /// When a statement that begins now must have ended.
@@ -238,7 +185,12 @@ pub fn failed(error: &DataFusionError) -> PgWireError {
     if let DataFusionError::External(inner) = root
         && let Some(problem) = inner.downcast_ref::<Problem>()
     {
-        return told(problem, if problem.code == codes::sql::ALERT_UNKNOWN { "P0002" } else { "58030" });
+        let sqlstate = match problem.code {
+            code if code == codes::sql::ALERT_UNKNOWN => "P0002",
+            code if code == codes::sql::ALERT_AMBIGUOUS => "P0003",
+            _ => "58030",
+        };
+        return told(problem, sqlstate);
     }
     let found = error.strip_backtrace();
     let sqlstate = match root {

@@ -14,10 +14,11 @@ use datafusion::prelude::{DataFrame, Expr, col, lit};
 use deltalake::DeltaTable;
 
 use super::edition::Texts;
+use super::findings::Findings;
 use super::listing::Listed;
 use super::recount::{Recount, Recounted};
 use super::why_function::AlertWhy;
-use super::{documentation, listing};
+use super::{documentation, history, listing};
 use crate::cells::meanings::Meanings;
 use crate::cells::moment::Moment;
 use crate::cells::tables::View;
@@ -63,7 +64,7 @@ pub struct Opened {
 
 /// A session over everything that was known at the moment asked for.
 pub async fn session(log: &Arc<DeltaLog>, asked: &Asked) -> Result<SessionContext> {
-    Ok(open(log, asked, None).await?.context)
+    Ok(open(log, asked, Earlier::Nothing).await?.context)
 }
 
 /// The greatest moment that the log knows: the `now` of a log that nobody writes any more.
@@ -75,23 +76,40 @@ pub async fn log_clock(log: &DeltaLog) -> Result<i64> {
     Ok(clock)
 }
 
-/// A session that goes on counting from an earlier moment of the same log.
-pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Option<Arc<Moment>>) -> Result<Opened> {
+/// What may be used again of what was counted before.
+pub enum Earlier {
+    Nothing,
+    /// A moment of the same log, not later, to go on from.
+    Counted(Arc<Moment>),
+    /// The same moment, for another pack.
+    Same(Arc<Recount>),
+}
+
+/// A session that goes on from what an earlier one counted of the same log.
+pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Earlier) -> Result<Opened> {
     let head = log.head(Table::Signals).await?;
     let until = match asked.as_of {
         Some(then) => then,
         None => log_clock(log).await?,
     };
     let now = asked.as_of.unwrap_or(asked.now);
-    let texts = Texts::read(&**log, until).await?;
+    let texts = Arc::new(Texts::read(&**log, until).await?);
     let registers = Arc::new(Registers::of(&texts.edition)?);
     let parameters: BTreeMap<String, f64> =
         texts.parameters(&asked.pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
     let context = engine::session(&registers, &parameters, now);
-    let recount = Recount::new(log.clone(), until, now, earlier);
+    let recount = match earlier {
+        Earlier::Nothing => Recount::new(log.clone(), until, now, None),
+        Earlier::Counted(moment) => Recount::new(log.clone(), until, now, Some(moment)),
+        Earlier::Same(recount) => recount,
+    };
     register_stored(&context, log, asked.as_of).await?;
     register_counted(&context, &recount)?;
     register_texts(&context, &texts, &asked.prefix)?;
+    let meanings = Arc::new(Meanings::of(&texts.edition)?);
+    let history = Listed::over(history::view(&context, &registers, &meanings).await?);
+    shown(&context, "signal_history", history)?;
+    shown(&context, "findings", Findings::new(texts.clone(), &asked.pack, recount.clone()))?;
     register_derived(&context, log, asked.as_of, &head).await?;
     context.register_udtf("alert_why", Arc::new(AlertWhy { log: log.clone(), until }));
     let words = documentation::table(&context).await?;
@@ -99,10 +117,10 @@ pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Option<Arc<Moment
     Ok(Opened { context, recount, registers, parameters, now })
 }
 
-/// Stored tables as the log holds them; quarantine under a name that is taken back once its view stands.
+/// Stored tables as the log holds them; signals and quarantine under names that are taken back once their views stand.
 async fn register_stored(context: &SessionContext, log: &DeltaLog, as_of: Option<i64>) -> Result<()> {
     for (table, name) in [
-        (Table::Signals, "signals"),
+        (Table::Signals, "stored_signals"),
         (Table::Quarantine, "stored_quarantine"),
         (Table::AlertHistory, "alert_history"),
         (Table::Ticks, "ticks"),
@@ -112,8 +130,13 @@ async fn register_stored(context: &SessionContext, log: &DeltaLog, as_of: Option
             Some(then) => Listed::over(known_by(context, stored, then, name)?.into_view()),
             None => stored,
         };
-        context.register_table(name, shown).map_err(|error| engine::not_run(name, &error))?;
+        self::shown(context, name, shown)?;
     }
+    Ok(())
+}
+
+fn shown(context: &SessionContext, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
+    context.register_table(name, table).map_err(|error| engine::not_run(name, &error))?;
     Ok(())
 }
 
@@ -135,17 +158,16 @@ fn known_by(context: &SessionContext, stored: Arc<dyn TableProvider>, then: i64,
 
 fn register_counted(context: &SessionContext, recount: &Arc<Recount>) -> Result<()> {
     for (name, view) in
-        [("cells", View::Cells), ("current_signals", View::CurrentSignals), (EXPECTED_REPORTS, View::ExpectedReports)]
+        [("cells", View::Cells), ("signals", View::CurrentSignals), (EXPECTED_REPORTS, View::ExpectedReports)]
     {
-        context
-            .register_table(name, Recounted::new(recount.clone(), view))
-            .map_err(|error| engine::not_run(name, &error))?;
+        shown(context, name, Recounted::new(recount.clone(), view))?;
     }
     Ok(())
 }
 
 fn register_texts(context: &SessionContext, texts: &Texts, prefix: &str) -> Result<()> {
     let mut tables: Vec<(String, RecordBatch)> = vec![
+        ("packs".to_owned(), listing::packs(texts)?),
         ("rules".to_owned(), listing::rules(texts)?),
         ("feeds".to_owned(), listing::feeds(texts, prefix)?),
         ("signal_names".to_owned(), Meanings::of(&texts.edition)?.table()?),
@@ -175,10 +197,9 @@ async fn register_derived(context: &SessionContext, log: &DeltaLog, as_of: Optio
     for (name, sql) in
         [("alerts", alerts.as_str()), ("quarantine", &quarantine), ("epochs", EPOCHS), ("accounting", &accounting)]
     {
-        let view = Listed::over(engine::plan(context, name, sql).await?.into_view());
-        context.register_table(name, view).map_err(|error| engine::not_run(name, &error))?;
+        shown(context, name, Listed::over(engine::plan(context, name, sql).await?.into_view()))?;
     }
-    for name in ["stored_quarantine", "progress"] {
+    for name in ["stored_signals", "stored_quarantine", "progress"] {
         context.deregister_table(name).map_err(|error| engine::not_run(name, &error))?;
     }
     Ok(())
@@ -255,7 +276,7 @@ mod tests {
             (None, "6", "3", "1"),
         ] {
             let context = state.session(then).await;
-            assert_eq!(asked(&context, "SELECT count(*) FROM signals").await, [rows], "signals {then:?}");
+            assert_eq!(asked(&context, "SELECT count(*) FROM signal_history").await, [rows], "signals {then:?}");
             assert_eq!(asked(&context, count).await, [visits], "cells {then:?}");
             assert_eq!(asked(&context, "SELECT count(*) FROM alerts").await, [alerts], "alerts {then:?}");
         }
@@ -263,6 +284,25 @@ mod tests {
         assert_eq!(asked(&then, "SELECT now() = '2021-01-19T13:00:00Z', param('three.visits')").await, ["true,3.0"]);
         let early = state.session(Some("2021-01-17 00:00")).await;
         assert_eq!(asked(&early, "SELECT count(*) FROM rules").await, ["0"]);
+    }
+
+    #[tokio::test]
+    async fn signals_are_what_counts_and_the_history_says_what_became_of_every_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = State::three_days(folder.path()).await.session(None).await;
+        assert_eq!(asked(&now, "SELECT unit_id, value FROM signals").await, ["A1,1", "A2,1", "A2,1", "B1,0"]);
+        let history = "SELECT \"offset\", standing, is_duplicate, quality FROM signal_history";
+        assert_eq!(
+            asked(&now, history).await,
+            [
+                "0,superseded,false,",
+                "1,current,false,",
+                "2,current,true,",
+                "4,superseded,false,",
+                "5,current,false,",
+                "6,current,false,"
+            ]
+        );
     }
 
     #[tokio::test]
@@ -304,7 +344,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = State::three_days(folder.path()).await;
         let then = state.session(Some("2021-01-18 21:00")).await;
-        let plan = asked(&then, "EXPLAIN ANALYZE SELECT value FROM signals").await.join("\n");
+        let plan = asked(&then, "EXPLAIN ANALYZE SELECT value FROM signal_history").await.join("\n");
         assert!(!plan.contains("known_date=2021-01-20"), "{plan}");
     }
 }

@@ -52,6 +52,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
          [parameters.\"three.visits\"]\nvalue = 3\nunit = \"visits\"\nsource = \"a test\"\nmark = \"D\"\n",
     ),
     (
+        "pack",
+        "q/pack.toml",
+        "[pack]\nid = \"q\"\nzh = \"包\"\nen = \"pack\"\nsource = \"\"\nextends = \"p\"\n\
+         [parameters.\"three.visits\"]\nvalue = 5\nunit = \"visits\"\nsource = \"a test\"\nmark = \"D\"\n",
+    ),
+    (
         "rule",
         "p/three.sql",
         "-- id: three\n-- zh: 三例\n-- en: three visits\n-- severity: yellow\n-- scope: dirty\n-- kind: threshold\n\

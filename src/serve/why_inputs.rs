@@ -5,31 +5,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use datafusion::execution::context::SessionContext;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Date32Type, Float64Type};
 
 use super::edition::{RuleText, Texts};
+use super::findings::{finding_rows, joined, rule_session, schema};
 use super::why::{LineKind, Why};
 use super::why_facts::Facts;
 use crate::cells::count::{CellKey, Counting, Wanted};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
-use crate::cells::tables::{Counted, Shown, View};
-use crate::engine;
 use crate::problem::Result;
 use crate::terms::{Day, local_text};
 
-/// Days before the tick that are judged, where no pack says so.
-const HORIZON_DAYS_DEFAULT: i32 = 30;
-/// Records that are listed: more are no explanation, and `current_signals` has them all.
+/// Records that are listed: more are no explanation, and `signals` has them all.
 const RECORDS_MAX: usize = 500;
-/// Columns of a finding that tell what it is about.
-const FINDING_TEXTS: [&str; 7] = ["unit_kind", "unit_id", "area_code", "facility_id", "signal", "syndrome", "channels"];
-const FINDING_DAYS: [&str; 2] = ["window_start", "window_end"];
-const FINDING_NUMBERS: [&str; 4] = ["observed", "expected", "threshold", "statistic"];
-
 /// A series: a unit and a signal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
@@ -65,26 +55,21 @@ impl Inputs<'_> {
     pub async fn run_again(&self, rule: &RuleText<'_>, why: &mut Why) -> Result<BTreeSet<Subject>> {
         let pack = self.facts.text("pack");
         let needed: Vec<RuleText<'_>> = rule.needs().filter_map(|id| self.texts.rule(pack, id)).collect();
-        let history = needed.iter().chain([rule]).map(|rule| rule.days("history_days")).max().unwrap_or(0);
-        let context = self.rule_session(history)?;
+        let context = rule_session(self.texts, pack, self.moment, self.tick)?;
         let mut subjects = BTreeSet::from([Subject::of(self.facts)]);
-        let mut findings: Option<RecordBatch> = None;
+        let mut findings = RecordBatch::new_empty(schema());
         for need in &needed {
-            let rows = finding_rows(&context, need, findings.as_ref()).await?;
+            let rows = finding_rows(&context, need, &findings).await?;
             for row in 0..rows.num_rows() {
                 let finding = Finding { rows: &rows, row };
                 if finding.text("area_code") == self.facts.text("area_code") && finding.touches(self.facts) {
-                    why.say(LineKind::Finding, &finding.name(need.id), finding.text("observed"), &finding.detail());
+                    why.say(LineKind::Finding, &finding.name(need.id), &finding.text("observed"), &finding.detail());
                     subjects.insert(finding.subject());
                 }
             }
-            findings = Some(match findings {
-                Some(before) => arrow::compute::concat_batches(&rows.schema(), [&before, &rows])
-                    .map_err(|error| engine::not_run(need.id, &error.into()))?,
-                None => rows,
-            });
+            findings = joined(&findings, &rows)?;
         }
-        let rows = finding_rows(&context, rule, findings.as_ref()).await?;
+        let rows = finding_rows(&context, rule, &findings).await?;
         let mut supported = false;
         for row in 0..rows.num_rows() {
             let finding = Finding { rows: &rows, row };
@@ -93,7 +78,7 @@ impl Inputs<'_> {
                 .all(|column| finding.text(column) == self.facts.text(column));
             if ours && finding.touches(self.facts) {
                 supported = true;
-                why.say(LineKind::Finding, &finding.name(rule.id), finding.text("observed"), &finding.detail());
+                why.say(LineKind::Finding, &finding.name(rule.id), &finding.text("observed"), &finding.detail());
             }
         }
         if !supported {
@@ -104,32 +89,6 @@ impl Inputs<'_> {
             subjects.extend(self.neighbours());
         }
         Ok(subjects)
-    }
-
-    /// The counted tables as the rule saw them.
-    fn rule_session(&self, history: i32) -> Result<SessionContext> {
-        let pack = self.facts.text("pack");
-        let today = Day::of_micros(self.tick);
-        let from = today.plus(-self.texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT) - history);
-        let parameters =
-            self.texts.parameters(pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
-        let context = engine::session(&self.moment.registers, &parameters, self.tick);
-        let shown = Shown::new(self.moment.clone(), from, today, self.tick);
-        for (name, view) in
-            [("cells", View::Cells), ("signals", View::CurrentSignals), ("expected_reports", View::ExpectedReports)]
-        {
-            context
-                .register_table(name, Counted::new(shown.clone(), view))
-                .map_err(|error| engine::not_run(name, &error))?;
-        }
-        for (name, rows) in engine::reference_tables(&self.moment.edition)? {
-            if name != "expected_reports" {
-                engine::register(&context, &name, rows.schema(), vec![rows])?;
-            }
-        }
-        let names = self.moment.meanings.table()?;
-        engine::register(&context, "signal_names", names.schema(), vec![names])?;
-        Ok(context)
     }
 
     /// The same series in the areas that adjoin the alert's.
@@ -235,7 +194,7 @@ impl Inputs<'_> {
             }
         }
         if left_out > 0 {
-            let rest = format!("{left_out} more records: SELECT … FROM current_signals / 另有 {left_out} 条");
+            let rest = format!("{left_out} more records: SELECT … FROM signals / 另有 {left_out} 条");
             why.say(LineKind::Note, "record", "", &rest);
         }
     }
@@ -282,45 +241,6 @@ fn reads(rule: &RuleText<'_>, table: &str) -> bool {
     rule.text.body.lines().filter(|line| !line.trim_start().starts_with("--")).any(|line| line.contains(table))
 }
 
-/// A rule's rows, all as text, with the rule's id; `findings` is what it may read of the rules before.
-async fn finding_rows(
-    context: &SessionContext,
-    rule: &RuleText<'_>,
-    findings: Option<&RecordBatch>,
-) -> Result<RecordBatch> {
-    if let Some(findings) = findings {
-        // There is none before the first rule.
-        let _ = context.deregister_table("texts_of_findings");
-        let _ = context.deregister_table("findings");
-        engine::register(context, "texts_of_findings", findings.schema(), vec![findings.clone()])?;
-        let numbers = FINDING_NUMBERS.map(|name| format!("CAST({name} AS DOUBLE) AS {name}"));
-        let days = FINDING_DAYS.map(|name| format!("CAST({name} AS DATE) AS {name}"));
-        let typed = format!(
-            "SELECT rule, {}, {}, {} FROM texts_of_findings",
-            FINDING_TEXTS.join(", "),
-            days.join(", "),
-            numbers.join(", ")
-        );
-        let view = engine::plan(context, rule.id, &typed).await?.into_view();
-        context.register_table("findings", view).map_err(|error| engine::not_run(rule.id, &error))?;
-    }
-    let frame = engine::plan(context, rule.id, &rule.text.body).await?;
-    let schema = frame.schema().inner().clone();
-    let batches = frame.collect().await.map_err(|error| engine::not_run(rule.id, &error))?;
-    let failed = |error: arrow::error::ArrowError| engine::not_run(rule.id, &error.into());
-    let rows = arrow::compute::concat_batches(&schema, &batches).map_err(failed)?;
-    let ids: StringArray = (0..rows.num_rows()).map(|_| Some(rule.id)).collect();
-    let mut columns: Vec<(&str, arrow::array::ArrayRef, bool)> = vec![("rule", Arc::new(ids), true)];
-    for name in FINDING_TEXTS.into_iter().chain(FINDING_DAYS).chain(FINDING_NUMBERS) {
-        let column = match rows.column_by_name(name) {
-            Some(column) => cast(column, &DataType::Utf8).map_err(failed)?,
-            None => arrow::array::new_null_array(&DataType::Utf8, rows.num_rows()),
-        };
-        columns.push((name, column, true));
-    }
-    RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)
-}
-
 /// One row that a rule returned.
 struct Finding<'a> {
     rows: &'a RecordBatch,
@@ -328,13 +248,20 @@ struct Finding<'a> {
 }
 
 impl Finding<'_> {
-    fn text(&self, column: &str) -> &str {
-        let column = self.rows.column_by_name(column).and_then(|column| column.as_any().downcast_ref::<StringArray>());
-        column.filter(|column| column.is_valid(self.row)).map_or("", |column| column.value(self.row))
+    fn text(&self, column: &str) -> String {
+        let Some(column) = self.rows.column_by_name(column).filter(|column| column.is_valid(self.row)) else {
+            return String::new();
+        };
+        if let Some(texts) = column.as_string_opt::<i32>() {
+            return texts.value(self.row).to_owned();
+        }
+        let number = column.as_primitive_opt::<Float64Type>().map(|numbers| numbers.value(self.row).to_string());
+        number.unwrap_or_default()
     }
 
     fn day(&self, column: &str) -> Day {
-        Day::parse(self.text(column)).unwrap_or(Day(0))
+        let days = self.rows.column_by_name(column).and_then(|days| days.as_primitive_opt::<Date32Type>());
+        Day(days.map_or(0, |days| days.value(self.row)))
     }
 
     /// Whether its window meets the alert's.
@@ -344,9 +271,9 @@ impl Finding<'_> {
 
     fn subject(&self) -> Subject {
         Subject {
-            unit_kind: self.text("unit_kind").to_owned(),
-            unit_id: self.text("unit_id").to_owned(),
-            signal: self.text("signal").to_owned(),
+            unit_kind: self.text("unit_kind"),
+            unit_id: self.text("unit_id"),
+            signal: self.text("signal"),
             from: self.day("window_start"),
             until: self.day("window_end"),
         }
@@ -354,7 +281,7 @@ impl Finding<'_> {
 
     fn name(&self, rule: &str) -> String {
         let unit = format!("{} {} {}", self.text("unit_kind"), self.text("unit_id"), self.text("signal"));
-        format!("{rule} {unit} {} … {}", self.text("window_start"), self.text("window_end"))
+        format!("{rule} {unit} {} … {}", self.day("window_start"), self.day("window_end"))
     }
 
     fn detail(&self) -> String {

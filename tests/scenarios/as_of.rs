@@ -33,7 +33,7 @@ const TICKS_PER_DAY: i64 = 2;
 const KEY: &[u8] = b"the invented city is about nobody at all";
 /// Everything that people ask the past about.
 const TABLES: [&str; 8] =
-    ["signals", "current_signals", "cells", "alerts", "quarantine", "expected_reports", "facilities", "calendars"];
+    ["signals", "signal_history", "cells", "alerts", "quarantine", "expected_reports", "facilities", "calendars"];
 
 /// What happens at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,27 +43,29 @@ enum Event {
     Look,
 }
 
-struct Week {
-    simulation: Simulation,
-    clock: Arc<ManualClock>,
-    log: Arc<DeltaLog>,
+pub struct Week {
+    pub simulation: Simulation,
+    pub clock: Arc<ManualClock>,
+    pub log: Arc<DeltaLog>,
     feeds: MemoryFeeds,
     consume: Consume,
     source: MemorySource,
-    detect: Detect,
-    setting: Arc<Setting>,
-    registers: BTreeMap<String, String>,
+    pub detect: Detect,
+    pub setting: Arc<Setting>,
+    pub registers: BTreeMap<String, String>,
 }
 
 impl Week {
-    async fn begin(options: Options, state: &std::path::Path) -> Self {
+    /// The invented city's first morning, under the rules named or under all.
+    pub async fn begin(options: Options, state: &std::path::Path, rules: &[&str]) -> Self {
         let simulation = Simulation::new(options.clone());
         let folder = tempfile::tempdir().unwrap();
         for (name, body) in simulation.registers() {
             std::fs::write(folder.path().join(name), body).unwrap();
         }
         let folders = Folders { registers: Some(folder.path().to_owned()), ..Folders::default() };
-        let setting = Setting::read(&folders, "2021-CF").with_rules(&["school_class_1d3", "missing_report"]);
+        let all = Setting::read(&folders, "2021-CF");
+        let setting = if rules.is_empty() { all } else { all.with_rules(rules) };
         let clock = Arc::new(ManualClock::new(options.start.start_micros()));
         let wall: Arc<dyn Clock> = clock.clone();
         let log = Arc::new(DeltaLog::open(state, wall.clone()).await.unwrap());
@@ -80,7 +82,7 @@ impl Week {
     }
 
     /// Everything that the city has sent by `at` is committed.
-    async fn advance(&mut self, at: i64) {
+    pub async fn advance(&mut self, at: i64) {
         self.feeds.append(self.simulation.until(at).messages.into_iter().map(message));
         self.clock.advance_to(at);
         let limit = EpochLimit { messages: 400, bytes: usize::MAX, wait_ms: 0 };
@@ -88,7 +90,7 @@ impl Week {
     }
 
     /// The next clinic or pharmacy of the register is closed from that day on.
-    async fn close_one(&mut self, at: i64) {
+    pub async fn close_one(&mut self, at: i64) {
         let facilities = &self.registers["facilities"];
         let open = facilities.lines().find(|line| line.contains(",fever_clinic,") && line.ends_with(',')).unwrap();
         let closed = format!("{open}{}", Day::of_micros(at));
@@ -145,7 +147,7 @@ async fn what_was_known_at_an_instant_is_the_same_when_asked_later() {
     let options =
         Options { seed: 7, days: DAYS, start, scale: 0.02, prefix: PREFIX.to_owned(), partitions: 2, planted: true };
     let folder = tempfile::tempdir().unwrap();
-    let mut week = Week::begin(options, folder.path()).await;
+    let mut week = Week::begin(options, folder.path(), &["school_class_1d3", "missing_report"]).await;
     let mut looks = Vec::new();
     for (at, event) in events(start.start_micros(), &mut Dice::of("as of")) {
         week.advance(at).await;

@@ -53,7 +53,7 @@ async fn an_empty_rules_folder_gives_no_alert() {
     let mut world = world(&under(empty.path(), "2021-CF"), Schedule::Straight).await;
     world.tick_at(EVENING).await.unwrap();
     assert_eq!(ask(&world, "SELECT count(*) FROM alert_history").await, ["0"]);
-    assert_eq!(ask(&world, "SELECT count(*) FROM signals").await, ["5"]);
+    assert_eq!(ask(&world, "SELECT count(*) FROM signal_history").await, ["5"]);
 }
 
 #[tokio::test]
@@ -97,6 +97,31 @@ async fn a_register_that_changes_is_no_changed_rule() {
     world.register("facilities", &format!("{header}\n{}2020-01-01\n", closed)).await.unwrap();
     world.tick_at(EVENING + HOUR).await.unwrap();
     assert_eq!(ask(&world, missing).await, ["withdrawn unsupported"]);
+}
+
+#[tokio::test]
+async fn rows_about_one_unit_and_numbers_of_one_rule_do_not_speak_for_others() {
+    let folder = rules();
+    let named = ["missing_report", "school_class_1d3", "customs_symptomatic"];
+    let setting = under(folder.path(), "base").with_rules(&named);
+    let mut world = world(&setting, Schedule::Straight).await;
+    world.tick_at(EVENING).await.unwrap();
+    // At once: a register closes a pharmacy, a pupil had no fever, and a number of a third rule is edited.
+    let corrected = PUPILS.lines().nth(2).unwrap().replace("[\"fever\"]", "[\"headache\"]");
+    let later = "\"revision\":1,\"operation\":\"correct\",\"submitted_at\":\"2021-01-18T12:40:00+08:00\"";
+    world.send("school", &corrected.replace("\"submitted_at\":\"2021-01-18T08:40:00+08:00\"", later));
+    edit(folder.path(), "customs_symptomatic.arrivals", 9.0);
+    world.put_in_force(&under(folder.path(), "base").with_rules(&named)).await.unwrap();
+    let shipped = setting.registers()["facilities"].clone();
+    let header = shipped.lines().next().unwrap();
+    let closed = shipped.lines().find(|line| line.starts_with("P990102R01")).unwrap();
+    world.register("facilities", &format!("{header}\n{}2020-01-01\n", closed)).await.unwrap();
+    world.tick_at(EVENING + HOUR).await.unwrap();
+    let withdrawn = "SELECT rule, unit_id, reason FROM alerts WHERE state = 'withdrawn' ORDER BY rule";
+    assert_eq!(
+        ask(&world, withdrawn).await,
+        ["missing_report P990102R01 unsupported", "school_class_1d3 S990101P02/3-2 corrected"]
+    );
 }
 
 /// A rule that was not there when the program was built, in a pack of its own.

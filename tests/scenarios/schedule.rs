@@ -15,7 +15,8 @@ pub enum Schedule {
     Twice,
     /// Two consumers with partitions of their own, one log.
     Split,
-    /// Consumer and detector closed and opened again from their folder, in the midst of the messages and before ticks.
+    /// Every role closed and opened again from its folder: in the midst of the messages, before a tick, and within it,
+    /// when alerts are written and not yet published.
     Restarted,
 }
 
@@ -92,7 +93,7 @@ impl Acts {
             // Those of the last interval that wait for a next one never come again.
             Schedule::Twice => self.again > 0 || self.messages == 0,
             Schedule::Split => self.messages < 2 || self.fed.iter().all(|fed| *fed > 0),
-            Schedule::Restarted => self.reopened >= 2 * self.ticks,
+            Schedule::Restarted => self.reopened >= 3 * self.ticks,
         };
         (!acted).then(|| format!("{} did not act: {self:?}", schedule.word()))
     }

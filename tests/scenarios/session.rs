@@ -13,6 +13,7 @@ use qianshao::detect::evaluate::rule_session;
 use qianshao::detect::tick::pack_of;
 use qianshao::engine;
 use qianshao::problem::Result;
+use qianshao::serve::history;
 use qianshao::terms::Day;
 
 /// Newest revision of each alert.
@@ -22,7 +23,7 @@ const ALERTS: &str = "SELECT * EXCLUDE (place) FROM (
 
 /// A session over what was known by `until`; `tick` is what `now()` answers.
 ///
-/// A rule's `signals` are the rows that stand and count; here they are `current_signals`, and `signals` is the whole table.
+/// `signals` are the rows that stand and count, as rules see them; `signal_history` is every row.
 pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> Result<SessionContext> {
     let moment = Arc::new(Moment::as_of(&**log, until).await?);
     let pack = pack_of(&moment.edition, pack)?;
@@ -30,15 +31,17 @@ pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> R
     let signals = log.read(Table::Signals, i64::MIN, until).await?;
     let today = Day::of_micros(tick);
     let first = signals.iter().filter_map(first_day).min().unwrap_or(today).min(today.plus(-60));
+    let (registers, meanings) = (moment.registers.clone(), moment.meanings.clone());
     let shown = Shown::new(moment, first, today, tick);
-    for (name, view) in [("cells", View::Cells), ("current_signals", View::CurrentSignals)] {
+    for (name, view) in [("cells", View::Cells), ("signals", View::CurrentSignals)] {
         let _ = context.deregister_table(name);
         context
             .register_table(name, Counted::new(shown.clone(), view))
             .map_err(|error| engine::not_run(name, &error))?;
     }
-    let _ = context.deregister_table("signals");
-    engine::register(&context, "signals", Table::Signals.schema(), signals)?;
+    engine::register(&context, "stored_signals", Table::Signals.schema(), signals)?;
+    let history = history::view(&context, &registers, &meanings).await?;
+    context.register_table("signal_history", history).map_err(|error| engine::not_run("signal_history", &error))?;
     for table in [Table::Quarantine, Table::AlertHistory, Table::Ticks] {
         let rows = log.read(table, i64::MIN, until).await?;
         engine::register(&context, table.name(), table.schema(), rows)?;

@@ -154,6 +154,10 @@ impl World {
         self.clock.advance_to(at);
         self.tick = self.detect.tick(at).await?.tick;
         self.acts.ticks += 1;
+        // Alerts are written and not yet published.
+        if self.schedule == Schedule::Restarted {
+            self.reopen().await?;
+        }
         let before = self.topics.visible().len();
         self.publish.round(&mut self.topics.outbox()).await?;
         self.acts.published += self.topics.visible().len() - before;

@@ -47,7 +47,7 @@ pub const ALERT_UNKNOWN: Code = Code {
     reason: "alert_unknown",
     en: "no such alert, or not yet at that time",
     zh: "预警不存在，或在该时刻尚未产生",
-    help: "SELECT alert_id, revision FROM alert_history lists them; an id has 32 hexadecimal digits",
+    help: "SELECT alert_id, revision FROM alert_history lists them; the first 8 of the 32 digits are enough where they are one alert's",
 };
 
 pub const INSTANT_UNREADABLE: Code = Code {
@@ -74,6 +74,22 @@ pub const OUTPUT: Code = Code {
     help: "table, csv, json, ndjson and parquet are known; nested columns need json, ndjson or parquet",
 };
 
+pub const ALERT_AMBIGUOUS: Code = Code {
+    id: "QS-S010",
+    reason: "alert_ambiguous",
+    en: "several alerts begin with these digits",
+    zh: "有多条预警以这些字符开头",
+    help: "write more of the 32 digits",
+};
+
+pub const PACK_UNKNOWN: Code = Code {
+    id: "QS-S011",
+    reason: "pack_unknown",
+    en: "no pack has this name",
+    zh: "没有此规则包",
+    help: "SELECT pack FROM packs lists them",
+};
+
 pub const ALL: &[Code] = &[
     SQL_REFUSED,
     SQL_NOT_RUN,
@@ -84,4 +100,6 @@ pub const ALL: &[Code] = &[
     INSTANT_UNREADABLE,
     SQL_TOO_LONG,
     OUTPUT,
+    ALERT_AMBIGUOUS,
+    PACK_UNKNOWN,
 ];

@@ -2,7 +2,7 @@
 -- A duplicate repeats key, revision and content of an earlier message by (known_at, topic, partition, offset).
 WITH messages AS (
   SELECT topic, "partition", "offset", record_key, revision, content_hash, known_at
-  FROM signals
+  FROM stored_signals
   GROUP BY topic, "partition", "offset", record_key, revision, content_hash, known_at
 ),
 placed AS (

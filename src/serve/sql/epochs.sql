@@ -8,5 +8,5 @@ SELECT
   max("offset") AS offset_last,
   count(DISTINCT "offset") AS messages,
   count(*) AS "rows"
-FROM signals
+FROM stored_signals
 GROUP BY known_at, known_date, topic, "partition"

@@ -175,7 +175,7 @@ impl<'a> Book<'a> {
     fn key_of(&self, row: &SignalRow) -> Option<BaseKey> {
         let out_of_range =
             row.quality.as_deref().is_some_and(|flags| flags.split(',').any(|f| f.trim() == "out_of_range"));
-        if out_of_range || !self.registers.counts(&row.feed, &row.kind, row.facility_id.as_deref()) {
+        if out_of_range || !self.registers.counts(&row.feed, &row.kind, &row.signal, row.facility_id.as_deref()) {
             return None;
         }
         let registered = row.facility_id.as_deref().and_then(|id| self.registers.facilities.get(id));

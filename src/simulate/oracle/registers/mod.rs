@@ -189,19 +189,18 @@ impl Registers {
         mine.max_by_key(|o| !o.facility_id.is_empty()).map(|o| o.due_minutes)
     }
 
-    /// Whether rows of this kind count at this facility (one kind of a feed per facility, never both).
-    pub fn counts(&self, feed: &str, kind: &str, facility: Option<&str>) -> bool {
+    /// Whether rows of this kind and signal count at this facility: one kind of those that can say the signal, never two.
+    pub fn counts(&self, feed: &str, kind: &str, signal: &str, facility: Option<&str>) -> bool {
+        let saying: Vec<(&str, bool)> = (self.contracts.iter())
+            .filter(|((of, _), contract)| of == feed && contract.signals.contains_key(signal))
+            .map(|((_, kind), contract)| (&**kind, contract.authoritative_default))
+            .collect();
         let told = facility.and_then(|id| self.facilities.get(id)).map(|facility| &facility.authoritative);
-        if let Some(words) = told {
-            let prefix = format!("{feed}/");
-            if words.iter().any(|word| word.starts_with(&prefix)) {
-                return words.contains(&format!("{feed}/{kind}"));
-            }
-        }
-        let of_feed = |key: &&(String, String)| key.0 == feed;
-        let any_default = self.contracts.keys().filter(of_feed).any(|key| self.contracts[key].authoritative_default);
-        let mine = self.contracts.get(&(feed.to_owned(), kind.to_owned()));
-        !any_default || mine.is_some_and(|contract| contract.authoritative_default)
+        let named = |kind: &str| told.is_some_and(|words| words.contains(&format!("{feed}/{kind}")));
+        let chosen = (saying.iter().find(|(kind, _)| named(kind)))
+            .or(saying.iter().find(|(_, is_default)| *is_default))
+            .or(saying.first());
+        chosen.is_none_or(|(chosen, _)| *chosen == kind)
     }
 
     /// How a signal of a feed and kind is counted.

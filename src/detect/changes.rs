@@ -1,0 +1,107 @@
+//! What changed since the last tick, so that a withdrawal can say why: unit by unit, rule by rule.
+//!
+//! Promises: rows about one unit never speak for another; a number that changed speaks only for the rules that ask for it.
+
+use std::collections::BTreeSet;
+
+use super::pack::Pack;
+use super::reconcile::Cause;
+use super::rule::Rule;
+use crate::alert::Series;
+use crate::cells::count::above;
+use crate::cells::moment::Moment;
+use crate::cells::records::Group;
+use crate::cells::reports::units_of;
+
+/// The list of areas that adjoin: a rule that reads it judges a unit by its neighbours' rows too.
+const ADJACENCY: &str = "adjacency";
+
+/// The changes of one tick.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Rules whose text or numbers changed, or those of a rule that they need.
+    rules: BTreeSet<String>,
+    /// A contract or a code list changed, which any rule may read.
+    words: bool,
+    /// Unit kind, unit, signal of which rows came, with every unit that these are part of.
+    series: BTreeSet<(String, String, String)>,
+    /// The same without the signal, and whoever sent a report or owes one.
+    units: BTreeSet<(String, String)>,
+    /// Areas beside those of `units`.
+    beside: BTreeSet<String>,
+}
+
+impl Changes {
+    pub fn of(moment: &Moment, groups: &BTreeSet<Group>, rules: BTreeSet<String>, words: bool) -> Self {
+        let mut changes = Self { rules, words, ..Self::default() };
+        let names = &moment.records.names;
+        for group in groups {
+            let signal = names.text(group.signal);
+            let own = (names.text(group.unit_kind), names.text(group.unit_id));
+            for (kind, id) in above(&moment.records, &moment.registers, group).into_iter().chain([own]) {
+                changes.series.insert((kind.to_owned(), id.to_owned(), signal.to_owned()));
+                changes.units.insert((kind.to_owned(), id.to_owned()));
+            }
+            let reporter = group.facility.map(|facility| names.text(facility));
+            let reporting = reporter.into_iter().flat_map(|facility| units_of(&moment.registers, facility));
+            changes.units.extend(reporting.map(|(kind, id)| (kind.to_owned(), id.to_owned())));
+        }
+        changes.beside = beside(moment, &changes.units);
+        changes
+    }
+
+    /// Why the findings of `rule` about a series may differ from those of the last tick.
+    pub fn cause(&self, moment: &Moment, rule: &Rule, series: &Series) -> Cause {
+        if self.rules.contains(&rule.id) {
+            return Cause::Rules;
+        }
+        let key = (series.unit_kind.clone(), series.unit_id.clone());
+        // A signal of a rule's own making (a report that is owed, several channels) rests on all of the unit's rows.
+        let came = match moment.meanings.feed_of.contains_key(&series.signal) {
+            true => self.series.contains(&(key.0.clone(), key.1.clone(), series.signal.clone())),
+            false => self.units.contains(&key),
+        };
+        let came_beside = || self.beside.contains(&series.unit_id) && rule.sql.contains(ADJACENCY);
+        match (came || came_beside(), self.words) {
+            (true, _) => Cause::Data,
+            (false, true) => Cause::Rules,
+            (false, false) => Cause::Neither,
+        }
+    }
+}
+
+/// The areas that adjoin one of `units`.
+fn beside(moment: &Moment, units: &BTreeSet<(String, String)>) -> BTreeSet<String> {
+    let touched: BTreeSet<&str> = units.iter().map(|(_, id)| id.as_str()).collect();
+    let lists = moment.edition.texts.iter().filter(|((_, name), _)| name == ADJACENCY);
+    let pairs = lists.flat_map(|(_, body)| body.lines().skip(1)).filter_map(|line| {
+        let mut columns = line.split(',').map(str::trim);
+        Some((columns.next()?, columns.next()?))
+    });
+    pairs
+        .flat_map(|(one, other)| [(one, other), (other, one)])
+        .filter(|(here, _)| touched.contains(here))
+        .map(|(_, there)| there.to_owned())
+        .collect()
+}
+
+/// The rules of `pack` that decide otherwise than those of the same name before: text, numbers, horizon, or what they need.
+pub fn changed_rules(before: Option<&Pack>, pack: &Pack) -> BTreeSet<String> {
+    let mut changed = BTreeSet::new();
+    // Each comes after those it needs.
+    for rule in &pack.rules {
+        let same = before.is_some_and(|before| {
+            let old = before.rules.iter().find(|old| old.id == rule.id);
+            let number = |pack: &Pack, name: &str| pack.parameters.get(name).map(|number| number.value.to_bits());
+            let numbers = before.parameters.keys().chain(pack.parameters.keys());
+            let mut asked = numbers.filter(|name| rule.sql.contains(&format!("'{name}'")));
+            old.is_some_and(|old| old.digest == rule.digest)
+                && before.alert_horizon_days == pack.alert_horizon_days
+                && asked.all(|name| number(before, name) == number(pack, name))
+        });
+        if !same || rule.needs.iter().any(|need| changed.contains(need)) {
+            changed.insert(rule.id.clone());
+        }
+    }
+    changed
+}

@@ -1,0 +1,136 @@
+//! One tick, judged: what is known by it is counted, the rules are run, and alerts are brought to agree.
+//!
+//! Promises: the same log and ticks give the same revisions, live and in a backtest.
+//! Never: writes, or reads what became known after the tick.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::changes::{Changes, changed_rules};
+use super::evaluate::{Plans, Standing};
+use super::pack::Pack;
+use super::reconcile::{Evaluation, reconcile, rule_gone};
+use super::tick::pack_of;
+use crate::alert::{Alert, AlertId, Mode, Series};
+use crate::cells::moment::Moment;
+use crate::delta::log::Log;
+use crate::delta::reference::Edition;
+use crate::delta::registers::CLASS_REGISTER;
+use crate::problem::{Problem, Result, codes};
+use crate::terms::Tick;
+
+/// What is remembered between ticks.
+pub struct Judge {
+    pack_id: String,
+    mode: Mode,
+    pub moment: Arc<Moment>,
+    /// `None` until the first tick.
+    plans: Option<Plans>,
+    standing: Standing,
+    pub alerts: BTreeMap<AlertId, Alert>,
+    /// The rules of the tick before; none before the first.
+    before: Option<Pack>,
+    pub last_tick: i64,
+}
+
+/// What a tick came to.
+pub struct Judged {
+    pub changes: Vec<Alert>,
+    pub findings: usize,
+    /// Of the rules that judged.
+    pub rules_digest: String,
+}
+
+impl Judge {
+    /// Goes on after `last_tick`, whose rules are told by their digest; empty where there was none.
+    pub async fn open(log: &dyn Log, pack_id: &str, mode: Mode, last_tick: i64, rules_digest: &str) -> Result<Self> {
+        let moment = Arc::new(Moment::as_of(log, last_tick).await?);
+        let before = match rules_digest {
+            "" => None,
+            digest => Some(pack_of(&moment.edition, pack_id)?).filter(|pack| pack.digest == digest),
+        };
+        let (standing, alerts) = (Standing::new(), BTreeMap::new());
+        Ok(Self { pack_id: pack_id.to_owned(), mode, moment, plans: None, standing, alerts, before, last_tick })
+    }
+
+    /// The revisions of `tick`; they are remembered once they are told back by `remember`.
+    pub async fn judge(&mut self, log: &dyn Log, tick: i64) -> Result<Judged> {
+        let today_is_new = Tick(tick).day() != Tick(self.last_tick).day();
+        let words = self.moment.edition.clone();
+        let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
+        let renewed = moment.renew(log, tick).await?;
+        let groups = moment.advance(log, tick).await?;
+        let pack = pack_of(&self.moment.edition, &self.pack_id)?;
+        let same_rules = self.before.as_ref().is_some_and(|before| before.digest == pack.digest);
+        let everything = renewed || !groups.is_empty() || today_is_new || !same_rules;
+        let plans = match self.plans.take().filter(|plans| plans.fit(&self.moment, &pack)) {
+            Some(plans) => plans,
+            None => Plans::of(&self.moment, &pack).await?,
+        };
+        plans.evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
+        self.plans = Some(plans);
+        self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
+        let other_words = renewed && differs_beyond_rules(&words, &self.moment.edition);
+        // Before the first tick there is nothing that a change could have withdrawn.
+        let rules = changed_rules(self.before.as_ref(), &pack);
+        let changes = Changes::of(&self.moment, &groups, rules, other_words);
+        let changes = self.reconcile(&pack, tick, &changes);
+        let findings = self.standing.values().map(Vec::len).sum();
+        let rules_digest = pack.digest.clone();
+        self.before = Some(pack);
+        self.last_tick = tick;
+        Ok(Judged { changes, findings, rules_digest })
+    }
+
+    /// Takes up a revision, unless a newer one is known.
+    pub fn remember(&mut self, alert: Alert) {
+        match self.alerts.get(&alert.id) {
+            Some(known) if known.revision >= alert.revision => {}
+            Some(_) | None => {
+                self.alerts.insert(alert.id.clone(), alert);
+            }
+        }
+    }
+
+    fn reconcile(&self, pack: &Pack, tick: i64, changed: &Changes) -> Vec<Alert> {
+        let mut by_rule: BTreeMap<&str, Vec<Alert>> = BTreeMap::new();
+        for alert in self.alerts.values() {
+            by_rule.entry(&alert.rule).or_default().push(alert.clone());
+        }
+        let mut changes = Vec::new();
+        for rule in &pack.rules {
+            let evaluation = Evaluation {
+                rule,
+                pack: &pack.id,
+                horizon_days: pack.alert_horizon_days,
+                tick: Tick(tick),
+                mode: self.mode,
+                cause: &|series: &Series| changed.cause(&self.moment, rule, series),
+            };
+            let alerts = by_rule.remove(rule.id.as_str()).unwrap_or_default();
+            // A rule that never came to an answer in this life says nothing, least of all that its alerts are unfounded.
+            let Some(standing) = self.standing.get(&rule.id) else { continue };
+            changes.extend(reconcile(&evaluation, standing, &alerts));
+        }
+        // A rule that is no longer there supports nothing.
+        for (_, alerts) in by_rule {
+            changes.extend(alerts.iter().filter_map(|alert| rule_gone(alert, Tick(tick))));
+        }
+        changes.sort_by(|one, other| (&one.id, one.revision).cmp(&(&other.id, other.revision)));
+        changes
+    }
+}
+
+/// Whether contracts or code lists differ. Rules and numbers are compared by themselves; who exists is no rule.
+fn differs_beyond_rules(one: &Edition, other: &Edition) -> bool {
+    let apart = [CLASS_REGISTER, super::tick::CLASS_RULE, super::tick::CLASS_PACK];
+    let texts = |edition: &Edition| -> BTreeMap<(String, String), String> {
+        let kept = edition.texts.iter().filter(|((class, _), _)| !apart.contains(&class.as_str()));
+        kept.map(|(name, body)| (name.clone(), body.clone())).collect()
+    };
+    texts(one) != texts(other)
+}
+
+fn busy(tick: i64) -> Box<Problem> {
+    Problem::new(codes::sql::SQL_NOT_RUN, format!("tick {}", Tick(tick)), "the counted state is still being read")
+}

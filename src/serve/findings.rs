@@ -1,0 +1,170 @@
+//! `findings` for people: what the pack's rules return over the snapshot, evaluated when a statement reads it.
+//!
+//! Promises: the rows that a tick at this moment would find, so that the text of a rule that reads others' findings
+//! means the same here; once a snapshot. A rule that breaks off is told, and nothing is shown instead.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DataFusionError, Result as Answer};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use tokio::sync::OnceCell;
+
+use super::edition::{RuleText, Texts};
+use super::recount::Recount;
+use crate::cells::moment::Moment;
+use crate::cells::tables::{Counted, Shown, View};
+use crate::engine;
+use crate::problem::{Problem, Result, codes};
+use crate::terms::Day;
+
+/// Days before the tick that are judged, where no pack says so.
+const HORIZON_DAYS_DEFAULT: i32 = 30;
+/// Place of `window_end` among the columns.
+const WINDOW_END: usize = 8;
+
+/// The table.
+pub struct Findings {
+    texts: Arc<Texts>,
+    pack: String,
+    recount: Arc<Recount>,
+    found: OnceCell<RecordBatch>,
+}
+
+impl Findings {
+    pub fn new(texts: Arc<Texts>, pack: &str, recount: Arc<Recount>) -> Arc<Self> {
+        Arc::new(Self { texts, pack: pack.to_owned(), recount, found: OnceCell::new() })
+    }
+
+    async fn found(&self) -> Result<RecordBatch> {
+        let shown = self.recount.shown().await?;
+        let context = rule_session(&self.texts, &self.pack, &shown.moment, shown.tick)?;
+        let mut found = RecordBatch::new_empty(schema());
+        for rule in self.texts.in_order_of_need(&self.pack) {
+            found = joined(&found, &finding_rows(&context, &rule, &found).await?)?;
+        }
+        Ok(found)
+    }
+}
+
+impl fmt::Debug for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "findings of {}", self.pack)
+    }
+}
+
+#[async_trait]
+impl TableProvider for Findings {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Answer<Arc<dyn ExecutionPlan>> {
+        let found = self.found.get_or_try_init(|| self.found()).await;
+        let found = found.map_err(|problem| DataFusionError::External(problem))?.clone();
+        Ok(MemorySourceConfig::try_new_exec(&[vec![found]], schema(), projection.cloned())?)
+    }
+}
+
+/// The counted tables as the pack's rules saw them at `tick`.
+pub fn rule_session(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) -> Result<SessionContext> {
+    let today = Day::of_micros(tick);
+    let rules = texts.in_order_of_need(pack);
+    let history = rules.iter().map(|rule| rule.days("history_days")).max().unwrap_or(0);
+    let from = today.plus(-texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT) - history);
+    let parameters = texts.parameters(pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
+    let context = engine::session(&moment.registers, &parameters, tick);
+    let shown = Shown::new(moment.clone(), from, today, tick);
+    for (name, view) in
+        [("cells", View::Cells), ("signals", View::CurrentSignals), ("expected_reports", View::ExpectedReports)]
+    {
+        context
+            .register_table(name, Counted::new(shown.clone(), view))
+            .map_err(|error| engine::not_run(name, &error))?;
+    }
+    for (name, rows) in engine::reference_tables(&moment.edition)? {
+        if name != "expected_reports" {
+            engine::register(&context, &name, rows.schema(), vec![rows])?;
+        }
+    }
+    let names = moment.meanings.table()?;
+    engine::register(&context, "signal_names", names.schema(), vec![names])?;
+    Ok(context)
+}
+
+/// What a rule returns in a session of `rule_session`, valid windows only; `before` is what it may read of others.
+pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before: &RecordBatch) -> Result<RecordBatch> {
+    // There is none before the first rule.
+    let _ = context.deregister_table("findings");
+    engine::register(context, "findings", schema(), vec![before.clone()])?;
+    let broken = |found: String| Problem::new(codes::sql::RULE_NOT_RUN, format!("rule {}", rule.id), found);
+    let frame = engine::plan(context, rule.id, &rule.text.body).await?;
+    let returned = frame.schema().inner().clone();
+    let batches = frame.collect().await.map_err(|error| engine::not_run(rule.id, &error))?;
+    let rows = concat_batches(&returned, &batches).map_err(|error| broken(error.to_string()))?;
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows.num_rows()).map(|_| rule.id)));
+    let mut columns = vec![ids];
+    for field in schema().fields().iter().skip(1) {
+        columns.push(match rows.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()).map_err(|error| broken(error.to_string()))?,
+            None => arrow::array::new_null_array(field.data_type(), rows.num_rows()),
+        });
+    }
+    let rows = RecordBatch::try_new(schema(), columns).map_err(|error| broken(error.to_string()))?;
+    let limit = |key: &str| Day::parse(rule.header(key));
+    let (from, to) = (limit("valid_from"), limit("valid_to"));
+    let ends = rows.column(WINDOW_END).as_primitive::<Date32Type>();
+    let valid = (0..ends.len()).map(|row| {
+        let end = Day(ends.value(row));
+        Some(from.is_none_or(|from| from <= end) && to.is_none_or(|to| end <= to))
+    });
+    filter_record_batch(&rows, &valid.collect()).map_err(|error| broken(error.to_string()))
+}
+
+/// Findings of several rules in one.
+pub fn joined(one: &RecordBatch, other: &RecordBatch) -> Result<RecordBatch> {
+    concat_batches(&schema(), [one, other])
+        .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table findings", error.to_string()))
+}
+
+/// The columns of `findings`, the same that a rule sees at a tick.
+pub fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let day = |name: &str| Field::new(name, DataType::Date32, true);
+    let number = |name: &str| Field::new(name, DataType::Float64, true);
+    Arc::new(Schema::new(vec![
+        text("rule"),
+        text("unit_kind"),
+        text("unit_id"),
+        text("area_code"),
+        text("facility_id"),
+        text("signal"),
+        text("syndrome"),
+        day("window_start"),
+        day("window_end"),
+        number("observed"),
+        number("expected"),
+        number("threshold"),
+        number("statistic"),
+        text("channels"),
+    ]))
+}
