@@ -89,7 +89,7 @@ async fn accept(log: &DeltaLog, clock: &dyn Clock, head: &Head, gap: &str, confi
     put_in_force(log, clock, &[], &[audit]).await?;
     match log.append(Table::Signals, head, append).await {
         Appended::Now(_) => {
-            say(&format!("done: {words}"));
+            say(&format!("done: {words}; a running serve takes it up when it is started again"));
             Ok(true)
         }
         Appended::Refused | Appended::Unknown(_) => {

@@ -65,7 +65,7 @@ fn header_text<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
 }
 
 /// `qs_retry_of` is stored, so it must be coordinates and nothing else.
-fn retry_of(message: &Message) -> Result<Option<String>, Box<Fault>> {
+pub(super) fn retry_of(message: &Message) -> Result<Option<String>, Box<Fault>> {
     let Some(value) = message.header("qs_retry_of") else { return Ok(None) };
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._-/".contains(b);
     match std::str::from_utf8(value) {

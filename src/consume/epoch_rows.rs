@@ -11,6 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 
 use super::decode::{Context, Decoded, decode};
+use super::envelope::retry_of;
 use super::feed::{Feed, Feeds, Kind};
 use super::identity::Pseudonyms;
 use super::message::{Message, Rejected};
@@ -89,15 +90,12 @@ impl Intake {
                 signals.push(rows);
                 rejected.extend(refused);
             }
-            let retries: BTreeMap<usize, &str> = decoded
-                .iter()
-                .flat_map(|batch| &batch.stated)
-                .filter_map(|stated| Some((stated.message, stated.retry_of.as_deref()?)))
-                .collect();
             rejected.sort_by_key(|rejection| rejection.message);
             for rejection in &rejected {
                 let message = &messages[rejection.message];
-                quarantine.push(feed, message, rejection, retries.get(&rejection.message).copied(), &self.sealer);
+                // From the message itself: most are refused before there is a statement. A bad header is a reason of its own.
+                let retry_of = retry_of(message).ok().flatten();
+                quarantine.push(feed, message, rejection, retry_of.as_deref(), &self.sealer);
             }
         }
         let schema = Table::Signals.schema_unstamped();

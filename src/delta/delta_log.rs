@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -29,6 +30,10 @@ use crate::problem::{Problem, Result, codes};
 
 /// Commits between two checkpoints. More slows every commit by about 0.2 ms each; fewer writes checkpoints for nothing.
 const CHECKPOINT_EVERY: u64 = 50;
+
+/// Another process writes a table's first entry within milliseconds, unless the disk is very slow.
+const CREATE_ATTEMPTS_MAX: u32 = 100;
+const CREATE_AGAIN: Duration = Duration::from_millis(50);
 
 /// A folder of Delta tables: `<state>/tables/<table>`.
 pub struct DeltaLog {
@@ -125,12 +130,15 @@ impl DeltaLog {
                 .map(|builder| builder.with_storage_backend(self.store.clone(), url.clone()))
                 .map_err(|error| self.unopened(table, error))
         };
-        if !has_entry(&folder)? {
+        let mut attempts = 0;
+        while !has_entry(&folder)? {
             match self.create(table, builder()?).await {
-                // Processes that start together on an empty folder: another one has made it.
-                Err(problem) if !has_entry(&folder)? => return Err(problem),
-                Ok(_) | Err(_) => {}
+                // Processes that start together on an empty folder: another one is about to have made it.
+                Err(_) if attempts < CREATE_ATTEMPTS_MAX => tokio::time::sleep(CREATE_AGAIN).await,
+                Err(problem) => return Err(problem),
+                Ok(_) => {}
             }
+            attempts += 1;
         }
         let delta = builder()?.load().await.map_err(|error| self.unopened(table, error))?;
         let head = repair::read_head(&folder)?;

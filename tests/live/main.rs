@@ -7,10 +7,13 @@
 mod broker;
 mod consuming;
 mod gaps;
+mod operating;
 mod other_clients;
+mod process;
 mod proxy;
 mod publishing;
 mod seat;
 #[cfg(feature = "tls")]
 mod security;
+mod serving;
 mod unknown;

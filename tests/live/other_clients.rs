@@ -11,7 +11,7 @@ use crate::broker::{address, settings};
 use crate::publishing::{letter, publish, rows};
 
 /// One JSON object a message, up to the end.
-fn kcat(topic: &str) -> Command {
+pub fn kcat(topic: &str) -> Command {
     let mut kcat = Command::new("kcat");
     kcat.args(["-C", "-J", "-e", "-q", "-o", "beginning", "-X", "isolation.level=read_committed"]);
     kcat.args(["-b", &address(), "-t", topic]);

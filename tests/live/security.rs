@@ -1,6 +1,8 @@
 //! SASL_SSL with SCRAM-SHA-512: how a deployment connects. `.ci/run live` starts the broker with that listener.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use qianshao::consume::source::Starts;
 use qianshao::kafka::KafkaSettings;
@@ -9,6 +11,7 @@ use qianshao::publish::topic::KafkaOutbox;
 
 use crate::broker::{address, create_topic, produce, settings};
 use crate::consuming::{Ledger, open};
+use crate::process::{Deployment, text};
 use crate::publishing::{assert_published, publish, rows};
 
 fn secure(plain: &KafkaSettings, password: &str) -> (KafkaSettings, tempfile::TempDir) {
@@ -51,4 +54,20 @@ async fn a_wrong_password_is_a_problem_in_words() {
     let problem = KafkaOutbox::new(&secured, "wrong").progress().await.unwrap_err();
     assert_eq!(problem.code.reason, "kafka_unreachable");
     assert!(problem.found.contains("Authentication failed"), "{}", problem.found);
+}
+
+#[test]
+fn check_reaches_a_broker_over_tls_and_a_wrong_password_is_told() {
+    let deployment = Deployment::new("secure-check");
+    for (password, code) in [("admin-secret", "QS-K003"), ("guess", "QS-K002")] {
+        let (secured, folder) = secure(&settings("secure-check"), password);
+        fs::set_permissions(folder.path().join("password"), fs::Permissions::from_mode(0o600)).unwrap();
+        let names: Vec<String> =
+            secured.security.iter().map(|(name, value)| format!("\"{name}\" = \"{value}\"")).collect();
+        let file = deployment.config("serve.toml", "\"consume\"", &format!("[kafka.security]\n{}\n", names.join("\n")));
+        let config = fs::read_to_string(&file).unwrap().replace(&address(), &secured.bootstrap_servers);
+        fs::write(&file, config).unwrap();
+        let checked = deployment.run(&["check", "-c", "serve.toml"]);
+        assert!(text(&checked.stderr).contains(code), "{password}: {}", text(&checked.stderr));
+    }
 }

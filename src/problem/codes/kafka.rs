@@ -31,7 +31,7 @@ pub const TOPIC_RECREATED: Code = Code {
     reason: "topic_recreated",
     en: "a topic is not the one that was read before: it was deleted and created again",
     zh: "主题已被删除并重新创建，与先前读取的不是同一个",
-    help: "if that was meant, `qianshao offsets accept TOPIC PARTITION` reads it from its beginning; until then the partition waits",
+    help: "if that was meant, `qianshao offsets --accept-gap TOPIC/PARTITION=OFFSET` says where to go on; until then the partition waits",
 };
 
 pub const RETENTION_GAP: Code = Code {
@@ -39,7 +39,7 @@ pub const RETENTION_GAP: Code = Code {
     reason: "retention_gap",
     en: "the topic no longer holds messages that were not read yet",
     zh: "主题中尚未读取的消息已被清除",
-    help: "ask the senders to send that range again, lengthen the topic's retention, then `qianshao offsets accept TOPIC PARTITION`; until then the partition waits",
+    help: "ask the senders to send that range again, lengthen the topic's retention, then `qianshao offsets --accept-gap TOPIC/PARTITION=OFFSET`; until then the partition waits",
 };
 
 pub const PARTITION_ADDED: Code = Code {
