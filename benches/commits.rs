@@ -79,10 +79,8 @@ async fn measured() -> Vec<i64> {
         }
     }
     let stored = state.log.read(Table::Signals, i64::MIN, i64::MAX).await.unwrap();
-    let (rows, sent) = (
-        stored.iter().map(|batch| batch.num_rows()).sum::<usize>(),
-        epochs.iter().map(|epoch| epoch.signals.num_rows()).sum(),
-    );
+    let rows: usize = stored.iter().map(|batch| batch.num_rows()).sum();
+    let sent: usize = epochs.iter().map(|epoch| epoch.signals.num_rows()).sum();
     assert_eq!(rows, sent, "rows in the table");
     println!("{rows} rows, {} entries in the log", entries(&state));
     micros
