@@ -158,13 +158,18 @@ pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat,
 pub async fn maintain(log: Arc<DeltaLog>, stop: Stop) -> Result<()> {
     while !stop.is_told() {
         stop.wait(COMPACT_EVERY).await;
-        for table in Table::ALL {
-            if let Err(problem) = log.compact(table).await {
-                warn!(table = table.name(), found = problem.found, "small files were not merged");
-            }
-        }
+        merge_small_files(&log).await;
     }
     Ok(())
+}
+
+/// One round of it; what fails is told and tried again in the next.
+pub async fn merge_small_files(log: &DeltaLog) {
+    for table in Table::ALL {
+        if let Err(problem) = log.compact(table).await {
+            warn!(table = table.name(), found = problem.found, "small files were not merged");
+        }
+    }
 }
 
 /// Told once, heard by every loop.

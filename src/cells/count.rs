@@ -147,10 +147,10 @@ impl Counting<'_> {
             };
             let cell = cells.entry(key).or_insert_with(|| Cell {
                 feed: names.text(group.feed).to_owned(),
-                area_code: county.clone(),
                 facility_id,
                 ..Cell::default()
             });
+            cell.area_code = [cell.area_code.take(), self.county_of_cell(kind, id, &county)].into_iter().flatten().min();
             cell.count = Some(cell.count.unwrap_or(0) + count);
             if let Some(denominator) = denominator {
                 cell.denominator = Some(cell.denominator.unwrap_or(0) + denominator);
@@ -246,6 +246,16 @@ impl Counting<'_> {
             debug_assert!(cell.count.is_some(), "a cell of {} without a row", key.unit_kind);
             cell.reported = 1;
             cell.zero = i64::from(cell.count == Some(0));
+        }
+    }
+
+    /// A place's own county; where none is known, that of the rows. Rows of one port name many counties of destination,
+    /// and which came first must not matter.
+    fn county_of_cell(&self, unit_kind: &str, unit_id: &str, of_rows: &Option<String>) -> Option<String> {
+        match unit_kind {
+            "prefecture" => None,
+            kind if AREA_UNITS.contains(&kind) => self.county_of_unit(kind, unit_id).or_else(|| of_rows.clone()),
+            _ => of_rows.clone(),
         }
     }
 

@@ -83,7 +83,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,
         Verb::Offsets(offsets) => offsets::run(&offsets).await,
         Verb::Replay(replay) => replay::run(&replay).await,
-        Verb::Feed(feed) => feed::run(&feed),
+        Verb::Feed(feed) => feed::run(&feed).await,
         Verb::Simulate(simulate) => city::simulate(simulate).await,
         Verb::Oracle(oracle) => city::judge(&oracle),
         Verb::Explain { code } => explain(&code),

@@ -62,6 +62,7 @@ pub async fn run(replay: &Replay) -> Result<bool> {
         reports.extend(read(&feeds, argument)?);
     }
     // Equal times keep the order of the files: the sort is stable.
+    date_the_undated(&mut reports);
     reports.sort_by_key(|report| report.reported_at);
     let Some((first, last)) = reports.first().zip(reports.last()).map(|(a, b)| (a.reported_at, b.reported_at)) else {
         return Err(Problem::new(codes::ARGUMENT, "files", "no message"));
@@ -113,7 +114,15 @@ pub async fn run(replay: &Replay) -> Result<bool> {
 struct Report {
     topic: String,
     reported_at: i64,
+    /// Whether the sender said when.
+    dated: bool,
     payload: Vec<u8>,
+}
+
+/// A line that says no time is known from the first day on, and judged by the decoder.
+fn date_the_undated(reports: &mut [Report]) {
+    let first = reports.iter().filter(|report| report.dated).map(|report| report.reported_at).min();
+    reports.iter_mut().filter(|report| !report.dated).for_each(|report| report.reported_at = first.unwrap_or(0));
 }
 
 impl Report {
@@ -144,15 +153,19 @@ fn read(feeds: &Feeds, argument: &str) -> Result<Vec<Report>> {
     let text = std::fs::read_to_string(file).map_err(|error| io(Path::new(file), &error))?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     Ok(lines
-        .map(|line| Report {
-            topic: feed_topic("qianshao", feed),
-            reported_at: reported_at(kind, line).unwrap_or(0),
-            payload: line.as_bytes().to_vec(),
+        .map(|line| {
+            let stated = reported_at(kind, line);
+            Report {
+                topic: feed_topic("qianshao", feed),
+                reported_at: stated.unwrap_or(0),
+                dated: stated.is_some(),
+                payload: line.as_bytes().to_vec(),
+            }
         })
         .collect())
 }
 
-/// What the contract calls the reporting time; a line without one is known from the beginning and judged by the decoder.
+/// What the contract calls the reporting time.
 fn reported_at(kind: &Kind, line: &str) -> Option<i64> {
     let stated: Value = serde_json::from_str(line).ok()?;
     let path = kind.contract.reported_at.as_ref()?;

@@ -1,7 +1,7 @@
 //! `qianshao feed check DIR`: what is wrong with a feed folder, file by file, line by line.
 //!
 //! Promises: a folder without a finding can be loaded, its good examples are accepted and its bad ones rejected for
-//! the stated reason. Never: runs SQL; the proof beside the contract does.
+//! the stated reason. Never: runs SQL; `check_mapping` does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::message::{Message, Rejected};
 const FILES: [&str; 5] = ["contract.json", "normalize.sql", "good.ndjson", "bad.ndjson", "proof.slt"];
 
 /// The clock at which examples are judged: later than any of them.
-const JUDGED_ON: Day = Day(365 * 62);
+pub(super) const JUDGED_ON: Day = Day(365 * 62);
 
 /// Checks a folder of feeds, one feed, or one kind.
 pub fn check_folder(dir: &Path, known_area: &dyn Fn(&str) -> bool) -> Vec<Problem> {
@@ -51,7 +51,7 @@ pub fn check_folder(dir: &Path, known_area: &dyn Fn(&str) -> bool) -> Vec<Proble
 }
 
 /// Feed names with the folders of their kinds, whichever of the three levels `dir` is.
-fn feed_folders(dir: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
+pub(super) fn feed_folders(dir: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let is_kind = |path: &Path| path.join("contract.json").is_file();
     if is_kind(dir) {
         let parent = dir.canonicalize().ok().and_then(|path| path.parent().map(last)).unwrap_or_default();
@@ -65,7 +65,7 @@ fn feed_folders(dir: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
     below.iter().map(|feed| Ok((last(feed), subfolders(feed)?))).collect()
 }
 
-fn read_kind(feed: &str, dir: &Path) -> Result<Kind, Vec<Problem>> {
+pub(super) fn read_kind(feed: &str, dir: &Path) -> Result<Kind, Vec<Problem>> {
     let files = files_of(dir).map_err(|problem| vec![*problem])?;
     let name = dir.canonicalize().map(|path| last(&path)).unwrap_or_else(|_| last(dir));
     let mut problems = Vec::new();
@@ -145,7 +145,7 @@ fn check_bad(feed: &Feed, line: &str, at: &str, known_area: &dyn Fn(&str) -> boo
     }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.trim().is_empty())
 }
 

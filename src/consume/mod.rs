@@ -39,6 +39,7 @@ pub mod quarantine_rows;
 pub mod epoch_rows;
 pub mod role;
 pub mod check;
+pub mod check_mapping;
 
 #[cfg(test)]
 mod proof;

@@ -134,8 +134,11 @@ pub fn is_resident_number(text: &str, today: Day) -> bool {
     born.is_some_and(|born| born <= today.0) && check_character(&bytes[..17]) == bytes[17] as char
 }
 
-/// Does a run of digits in the text look like a person's number: a mobile number or an 18-digit ID number?
+/// Does a part of the text look like a person's number: a mobile number, an 18-digit ID number or an ordinary passport?
 pub fn holds_personal_number(text: &str, today: Day) -> bool {
+    if text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_passport) {
+        return true;
+    }
     if text.len() < 11 {
         return false;
     }
@@ -159,6 +162,20 @@ pub fn holds_personal_number(text: &str, today: Day) -> bool {
 /// The same question for a number.
 pub fn is_personal_number(number: i64, today: Day) -> bool {
     number >= 10_000_000_000 && holds_personal_number(&number.to_string(), today)
+}
+
+/// An ordinary passport of China: E or G with eight digits, or E, a letter and seven digits. A drug's licence number
+/// (H, Z, S, B) looks like the other kinds, so those are not told apart.
+fn is_passport(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    if bytes.len() != 9 || !bytes[2..].iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    match bytes[0].to_ascii_uppercase() {
+        b'E' => bytes[1].is_ascii_alphanumeric(),
+        b'G' => bytes[1].is_ascii_digit(),
+        _ => false,
+    }
 }
 
 fn is_mobile(run: &str) -> bool {
@@ -241,10 +258,26 @@ mod tests {
     #[test]
     fn a_person_s_number_is_seen_inside_a_code() {
         let today = Day::parse("2021-01-18").unwrap();
-        for text in ["13900000000", "V-13900000000/1", "11010519491231002X", "id11010519491231002x"] {
+        for text in [
+            "13900000000",
+            "V-13900000000/1",
+            "11010519491231002X",
+            "id11010519491231002x",
+            "E20210118",
+            "v/EB1234567",
+            "g12345678",
+        ] {
             assert!(holds_personal_number(text, today), "{text}");
         }
-        for text in ["20210118001", "113900000000", "110105194912310020", "F990101H01", "2021011800013900000000"] {
+        for text in [
+            "20210118001",
+            "113900000000",
+            "110105194912310020",
+            "F990101H01",
+            "2021011800013900000000",
+            "H20050036",
+            "E990103Y01",
+        ] {
             assert!(!holds_personal_number(text, today), "{text}");
         }
         assert!(is_personal_number(13_900_000_000, today));

@@ -38,6 +38,8 @@ pub fn session(
         .with_batch_size(BATCH_ROWS)
         .with_information_schema(true)
         .with_default_catalog_and_schema("qianshao", "public")
+        // Errors say line and column.
+        .set_bool("datafusion.sql_parser.collect_spans", true)
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config(config);
     functions::register(&context, registers, parameters, tick.into());
@@ -66,7 +68,13 @@ pub async fn plan(context: &SessionContext, at: &str, sql: &str) -> Result<DataF
     context
         .sql_with_options(sql, read_only)
         .await
-        .map_err(|error| Problem::new(sql::SQL_REFUSED, at, error.strip_backtrace()))
+        .map_err(|error| Problem::new(sql::SQL_REFUSED, place(at, &error), error.strip_backtrace()))
+}
+
+/// Where in a text the planner stumbled; the parser says it in its own words.
+fn place(at: &str, error: &DataFusionError) -> String {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    span.map_or_else(|| at.to_owned(), |span| format!("{at}:{}:{}", span.start.line, span.start.column))
 }
 
 /// Runs a query that reads.

@@ -1,6 +1,6 @@
 //! Pages that are written from the code are as the code is; the others name nothing that is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use qianshao::detect::pack::{Pack, Packs};
@@ -184,31 +184,63 @@ fn commands(block: &str) -> Vec<String> {
     block.lines().map(line).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }
 
-/// The verb that a command line gives to `qianshao`, however it is called.
-fn verb(command: &str) -> Option<&str> {
+/// The verb that a command line gives to `qianshao`, however it is called, and the verb below it where there is one.
+fn verbs(command: &str) -> Option<(&str, Option<&str>)> {
     let rest = match command.split_once("cargo run") {
         Some((_, rest)) => rest.split_once("-- ")?.1,
         None => command.split_once("qianshao ")?.1,
     };
-    rest.split_whitespace().next()
+    let mut words = rest.split_whitespace();
+    let verb = words.next().filter(|word| is_word(word))?;
+    Some((verb, words.next().filter(|word| is_word(word))))
 }
 
-/// Verbs in the documents' command lines that `cli`, the text of src/cli.rs, does not have as a variant that begins a line.
-fn unknown_verbs(page: &str, cli: &str) -> Vec<String> {
-    let has = |verb: &str| {
-        let mut variant = String::new();
-        for word in verb.split('-') {
-            let (first, rest) = word.split_at(word.len().min(1));
-            variant += &format!("{}{rest}", first.to_uppercase());
-        }
-        Regex::new(&format!(r"(?m)^ +{variant}\b")).unwrap().is_match(cli)
+fn is_word(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && !word.starts_with('-')
+}
+
+/// Command lines of a page: its ```sh blocks, and what stands in the text as `qianshao …`.
+fn command_lines(page: &str) -> Vec<String> {
+    let inline = Regex::new(r"`((?:\./)?qianshao [a-z][^`\n]*)`").unwrap();
+    let mut lines: Vec<String> = sh_blocks(page).iter().flat_map(|block| commands(block)).collect();
+    lines.extend(inline.captures_iter(page).map(|found| found[1].to_owned()));
+    lines
+}
+
+/// Verbs of a page that the command line does not know. `known` gives a verb's own verbs.
+fn unknown_verbs(page: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let lines = command_lines(page);
+    let unknown = |line: &String| {
+        // `list|show|retry` is one of each.
+        let line = line.replace('|', " ");
+        let (verb, below) = verbs(&line)?;
+        let Some(own) = known.get(verb) else { return Some(verb.to_owned()) };
+        below.filter(|below| !own.is_empty() && !own.contains(*below)).map(|below| format!("{verb} {below}"))
     };
-    let lines: Vec<String> = sh_blocks(page).iter().flat_map(|block| commands(block)).collect();
-    lines.iter().filter_map(|line| verb(line)).filter(|verb| !has(verb)).map(str::to_owned).collect()
+    lines.iter().filter_map(unknown).collect()
+}
+
+/// What the command line itself says it knows.
+fn known_verbs() -> BTreeMap<String, BTreeSet<String>> {
+    let command = <qianshao::cli::Cli as clap::CommandFactory>::command();
+    let names = |command: &clap::Command| command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    command.get_subcommands().map(|one| (one.get_name().to_owned(), names(one))).collect()
+}
+
+#[test]
+fn every_verb_in_a_document_is_one_of_the_command_line() {
+    let known = known_verbs();
+    let mut lines = 0;
+    for page in pages() {
+        lines += command_lines(&page.text).len();
+        let unknown = unknown_verbs(&page.text, &known);
+        assert!(unknown.is_empty(), "{} names verbs that qianshao does not have: {unknown:?}", page.path);
+    }
+    assert!(lines > 20, "only {lines} command lines in the documents");
 }
 
 #[test]
 fn a_verb_that_the_command_line_lacks_is_found() {
-    let page = "text\n```sh\ncargo run --release -- demo --once   # a comment\nqianshao alert why ID\n./qianshao fly\ncargo test\n```\n";
-    assert_eq!(unknown_verbs(page, "enum Verb {\n    Demo(Demo),\n    Alert {\n"), ["fly"]);
+    let page = "text `qianshao quarantine burn X` and `qianshao quarantine list|show`\n```sh\ncargo run --release -- demo --once   # a comment\nqianshao alert why ID\n./qianshao fly\ncargo test\n```\n";
+    assert_eq!(unknown_verbs(page, &known_verbs()), ["fly", "quarantine burn"]);
 }

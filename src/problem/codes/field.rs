@@ -125,8 +125,8 @@ pub const CONTROL_CHARACTER: Code = Code {
 pub const IDENTIFIER_IN_PLAIN_FIELD: Code = Code {
     id: "QS-D045",
     reason: "identifier_in_plain_field",
-    en: "a field for codes or numbers holds an ID or mobile number",
-    zh: "普通字段中出现身份证号或手机号",
+    en: "a field for codes or numbers holds an ID, passport or mobile number",
+    zh: "普通字段中出现身份证号、护照号或手机号",
     help: "send personal numbers in the field for them only, where they become tokens",
 };
 

@@ -8,7 +8,7 @@ mod alerts;
 mod book;
 mod books;
 mod calendar;
-mod canaries;
+pub mod canaries;
 mod cells;
 mod columns;
 mod delta;
