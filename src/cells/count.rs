@@ -150,7 +150,8 @@ impl Counting<'_> {
                 facility_id,
                 ..Cell::default()
             });
-            cell.area_code = [cell.area_code.take(), self.county_of_cell(kind, id, &county)].into_iter().flatten().min();
+            cell.area_code =
+                [cell.area_code.take(), self.county_of_cell(kind, id, &county)].into_iter().flatten().min();
             cell.count = Some(cell.count.unwrap_or(0) + count);
             if let Some(denominator) = denominator {
                 cell.denominator = Some(cell.denominator.unwrap_or(0) + denominator);

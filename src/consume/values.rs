@@ -134,9 +134,10 @@ pub fn is_resident_number(text: &str, today: Day) -> bool {
     born.is_some_and(|born| born <= today.0) && check_character(&bytes[..17]) == bytes[17] as char
 }
 
-/// Does a part of the text look like a person's number: a mobile number, an 18-digit ID number or an ordinary passport?
+/// Does a run of digits in the text look like a person's number, a mobile number or an 18-digit ID number, or the whole
+/// of it like an ordinary passport? Part of an id may well: E20210104-3-2 is a class's event of a day.
 pub fn holds_personal_number(text: &str, today: Day) -> bool {
-    if text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_passport) {
+    if is_passport(text) {
         return true;
     }
     if text.len() < 11 {
@@ -166,8 +167,8 @@ pub fn is_personal_number(number: i64, today: Day) -> bool {
 
 /// An ordinary passport of China: E or G with eight digits, or E, a letter and seven digits. A drug's licence number
 /// (H, Z, S, B) looks like the other kinds, so those are not told apart.
-fn is_passport(word: &str) -> bool {
-    let bytes = word.as_bytes();
+fn is_passport(text: &str) -> bool {
+    let bytes = text.as_bytes();
     if bytes.len() != 9 || !bytes[2..].iter().all(u8::is_ascii_digit) {
         return false;
     }
