@@ -62,9 +62,18 @@ struct Record {
     standing: Standing,
     /// When we first heard of it: a correction or a repeat does not make a report late, and a retraction tells nothing.
     heard_at: i64,
+    operation: Name,
     retracted: bool,
     is_zero: bool,
     groups: Vec<(Group, Row)>,
+}
+
+/// The message that stands for a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    pub standing: &'a Standing,
+    pub topic: &'a str,
+    pub operation: &'a str,
 }
 
 /// The current state of every record.
@@ -120,6 +129,7 @@ impl Records {
             partition: columns.partition.value(first),
             offset: columns.offset.value(first),
         };
+        let operation = self.names.number(columns.operation.value(first));
         let retracted = columns.operation.value(first) == RETRACT;
         // A retraction that overtakes what it retracts is no report.
         let mut heard_at = if retracted { i64::MAX } else { columns.known_at.value(first) };
@@ -142,7 +152,17 @@ impl Records {
             }
             self.note_reports(key, &groups, Report { known_at: heard_at, is_zero });
         }
-        self.records.insert(key, Record { standing, heard_at, retracted, is_zero, groups });
+        self.records.insert(key, Record { standing, heard_at, operation, retracted, is_zero, groups });
+    }
+
+    /// The message that stands for the record `key`.
+    pub fn statement(&self, key: u128) -> Option<Statement<'_>> {
+        let record = self.records.get(&key)?;
+        Some(Statement {
+            standing: &record.standing,
+            topic: self.topics.get(record.standing.topic as usize).map_or("", String::as_str),
+            operation: self.names.text(record.operation),
+        })
     }
 
     /// What does not stand may still be the first that we heard.

@@ -256,11 +256,18 @@ pub fn schema(view: View) -> SchemaRef {
             ("syndrome", text.clone(), true),
             ("person_key", text.clone(), true),
             ("slot", text.clone(), true),
-            ("quality", text, true),
+            ("quality", text.clone(), true),
             ("value", DataType::Int64, false),
             ("denominator", DataType::Int64, true),
             ("event_time", time_type(), false),
             ("known_at", time_type(), false),
+            ("reported_at", time_type(), true),
+            ("record_key", text.clone(), false),
+            ("operation", text.clone(), true),
+            ("revision", DataType::Int64, true),
+            ("topic", text, true),
+            ("partition", DataType::Int64, true),
+            ("offset", DataType::Int64, true),
         ],
         View::ExpectedReports => vec![
             ("facility_id", text.clone(), false),
@@ -376,8 +383,10 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
     for (group, members) in groups {
         let signal = names.text(group.signal);
         let syndrome = shown.moment.meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
-        for row in members.values().filter(|row| row.counts) {
+        for ((key, _), row) in members.iter().filter(|(_, row)| row.counts) {
             any = true;
+            let statement = records.statement(*key);
+            let stands = statement.map(|statement| statement.standing);
             rows.texts([
                 Some(names.text(group.unit_kind)),
                 Some(names.text(group.unit_id)),
@@ -390,10 +399,19 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
                 row.person.map(|name| names.text(name)),
                 row.slot.map(|name| names.text(name)),
                 row.quality.map(|name| names.text(name)),
+                Some(&format!("{key:032x}")),
+                statement.map(|statement| statement.operation),
+                statement.map(|statement| statement.topic),
             ]);
             rows.days([Some(group.day)]);
-            rows.numbers([Some(row.value), row.denominator]);
-            rows.times([Some(row.event_time), Some(row.known_at)]);
+            rows.numbers([
+                Some(row.value),
+                row.denominator,
+                stands.map(|stands| stands.revision),
+                stands.map(|stands| i64::from(stands.partition)),
+                stands.map(|stands| stands.offset),
+            ]);
+            rows.times([Some(row.event_time), Some(row.known_at), stands.map(|stands| stands.reported_at)]);
         }
     }
     if any { rows.finish(schema) } else { Ok(RecordBatch::new_empty(schema.clone())) }
