@@ -222,7 +222,9 @@ fn unknown_verbs(page: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Vec<
 
 /// What the command line itself says it knows.
 fn known_verbs() -> BTreeMap<String, BTreeSet<String>> {
-    let command = <qianshao::cli::Cli as clap::CommandFactory>::command();
+    let mut command = <qianshao::cli::Cli as clap::CommandFactory>::command();
+    // `help` is made by building.
+    command.build();
     let names = |command: &clap::Command| command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
     command.get_subcommands().map(|one| (one.get_name().to_owned(), names(one))).collect()
 }
