@@ -1,7 +1,7 @@
 -- All but the encrypted message; resolved = what was sent again, for it or for the message that it retried itself, was accepted.
 WITH accepted AS (
   SELECT DISTINCT retry_of AS coordinates
-  FROM signals
+  FROM stored_signals
   WHERE retry_of IS NOT NULL
 )
 SELECT {columns}, r.coordinates IS NOT NULL AS resolved
