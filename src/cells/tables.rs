@@ -32,6 +32,8 @@ pub struct Shown {
     pub moment: Arc<Moment>,
     pub from: Day,
     pub until: Day,
+    /// The first day of `signals`, which need no calendar around them.
+    signals_from: Day,
     /// Microseconds UTC: what is due is judged here.
     pub tick: i64,
     turnout: OnceLock<Turnout>,
@@ -39,7 +41,12 @@ pub struct Shown {
 
 impl Shown {
     pub fn new(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        Arc::new(Self { moment, from, until, tick, turnout: OnceLock::new() })
+        Arc::new(Self { moment, from, until, signals_from: from, tick, turnout: OnceLock::new() })
+    }
+
+    /// The same with the signals of every day before: people ask for what is years old, rules do not.
+    pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
+        Arc::new(Self { moment, from, until, signals_from: Day(i32::MIN), tick, turnout: OnceLock::new() })
     }
 
     fn counting(&self) -> Counting<'_> {
@@ -374,7 +381,7 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
     let mut rows = Builders::default();
     let mut any = false;
     let groups = records.groups.iter().filter(|(group, _)| {
-        group.day >= shown.from
+        group.day >= shown.signals_from
             && group.day <= shown.until
             && wanted.signal(names.text(group.signal))
             && wanted.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(names.text(group.unit_kind)))

@@ -68,7 +68,7 @@ impl Recount {
         let today = Day::of_micros(self.now);
         // Before the first day that anybody spoke of, everybody would be missing.
         let first = moment.records.groups.keys().map(|group| group.day).min().unwrap_or(today);
-        Ok(Shown::new(Arc::new(moment), first.max(today.plus(-DAYS_SHOWN)).min(today), today, self.now))
+        Ok(Shown::with_old_signals(Arc::new(moment), first.max(today.plus(-DAYS_SHOWN)).min(today), today, self.now))
     }
 }
 
