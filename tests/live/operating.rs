@@ -77,7 +77,7 @@ async fn a_message_that_is_sent_again_after_the_list_was_mended_resolves_its_qua
     until("it is accepted", || deployment.consumed() == 3);
     assert_eq!(deployment.ask(resolved), ["true", "true"]);
     assert_eq!(read(&feed, "read_committed")[2].header("qs_retry_of"), place);
-    assert_eq!(deployment.ask("SELECT retry_of FROM signals"), [place.as_str()]);
+    assert_eq!(deployment.ask("SELECT retry_of FROM signal_history"), [place.as_str()]);
     let wrong = "SELECT count(*) FROM accounting WHERE accepted + duplicates + quarantined <> consumed";
     assert_eq!(deployment.ask(wrong), ["0"]);
     served.stop();

@@ -31,7 +31,7 @@ fn revisions(deployment: &Deployment) -> (usize, usize) {
 /// Everything was read, judged and published: the books are closed.
 fn settle(deployment: &Deployment, sent: i64) {
     until("everything is read", || deployment.consumed() == sent);
-    let judged = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signals) AS VARCHAR) FROM ticks t";
+    let judged = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signal_history) AS VARCHAR) FROM ticks t";
     until("everything is judged", || deployment.ask(judged) == ["true"]);
     until("everything is published", || {
         let (table, topic) = revisions(deployment);
