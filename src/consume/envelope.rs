@@ -64,6 +64,14 @@ fn header_text<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
     std::str::from_utf8(message.header(name)?).ok()
 }
 
+/// topic/partition/offset.
+fn is_place(text: &str) -> bool {
+    let mut parts = text.rsplitn(3, '/');
+    let offset = parts.next().is_some_and(|offset| offset.parse::<i64>().is_ok());
+    let partition = parts.next().is_some_and(|partition| partition.parse::<i32>().is_ok());
+    offset && partition && parts.next().is_some_and(|topic| !topic.is_empty())
+}
+
 /// `qs_retry_of` is stored, so it must be coordinates and nothing else.
 pub(super) fn retry_of(message: &Message) -> Result<Option<String>, Box<Fault>> {
     let Some(value) = message.header("qs_retry_of") else { return Ok(None) };
@@ -72,6 +80,7 @@ pub(super) fn retry_of(message: &Message) -> Result<Option<String>, Box<Fault>> 
         Ok(text)
             if text.len() <= RETRY_CHARACTERS_MAX
                 && value.iter().all(plain)
+                && is_place(text)
                 && !holds_personal_number(text, Day(i32::MAX)) =>
         {
             Ok(Some(text.to_owned()))
