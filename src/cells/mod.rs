@@ -11,3 +11,4 @@ pub mod reports;
 pub mod count;
 pub mod tables;
 pub mod moment;
+pub mod session;

@@ -44,6 +44,12 @@ impl Shown {
         Arc::new(Self { moment, from, until, signals_from: from, tick, turnout: OnceLock::new() })
     }
 
+    /// What rules see at `tick`: the days that are judged, and the history before them.
+    pub fn to_rules(moment: Arc<Moment>, horizon_days: i32, history_days: i32, tick: i64) -> Arc<Self> {
+        let today = Day::of_micros(tick);
+        Self::new(moment, today.plus(-horizon_days - history_days), today, tick)
+    }
+
     /// The same with the signals of every day before: people ask for what is years old, rules do not.
     pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
         Arc::new(Self { moment, from, until, signals_from: Day(i32::MIN), tick, turnout: OnceLock::new() })
@@ -73,6 +79,11 @@ pub enum View {
 pub struct Stage(Mutex<Option<Arc<Shown>>>);
 
 impl Stage {
+    /// A stage on which nothing changes.
+    pub fn set(shown: Arc<Shown>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(shown))))
+    }
+
     pub fn show(&self, shown: Option<Arc<Shown>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
     }
@@ -93,7 +104,7 @@ pub struct Counted {
 impl Counted {
     /// A table that always shows the same.
     pub fn new(shown: Arc<Shown>, view: View) -> Arc<Self> {
-        Self::on(Arc::new(Stage(Mutex::new(Some(shown)))), view)
+        Self::on(Stage::set(shown), view)
     }
 
     /// A table that shows what stands on the stage.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::context::SessionContext;
 use tracing::error;
 
@@ -16,7 +15,8 @@ use super::finding::{Finding, findings_of};
 use super::pack::Pack;
 use super::rule::{Rule, Scope};
 use crate::cells::moment::Moment;
-use crate::cells::tables::{Counted, Shown, Stage, View};
+use crate::cells::session::{findings_schema, rule_session};
+use crate::cells::tables::{Shown, Stage};
 use crate::engine;
 use crate::engine::functions::Now;
 use crate::engine::kept::{Kept, Slot};
@@ -28,8 +28,9 @@ pub type Standing = BTreeMap<String, Vec<Finding>>;
 
 /// A pack's rules, planned once under one edition of the texts in force.
 pub struct Plans {
-    /// `known_at` of the edition, digest of the pack: what the plans have read.
-    read: (i64, String),
+    /// `known_at` of the edition that the plans have read.
+    read: i64,
+    pub pack: Arc<Pack>,
     now: Arc<AtomicI64>,
     stage: Arc<Stage>,
     findings: Arc<Slot>,
@@ -38,11 +39,11 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Plans every rule of `pack` over the registers and code lists of `moment`.
-    pub async fn of(moment: &Moment, pack: &Pack) -> Result<Self> {
+    /// Plans every rule of `pack`, which is of the edition of `moment`, over its registers and code lists.
+    pub async fn of(moment: &Moment, pack: Pack) -> Result<Self> {
         let now = Arc::new(AtomicI64::new(0));
         let stage = Arc::new(Stage::default());
-        let context = session(moment, pack, Now::Kept(now.clone()), &stage)?;
+        let context = rule_session(moment, &pack.values(), Now::Kept(now.clone()), &stage)?;
         let findings = Slot::register(&context, "findings", findings_schema())?;
         let mut plans = BTreeMap::new();
         for rule in &pack.rules {
@@ -51,41 +52,39 @@ impl Plans {
                 Err(problem) => report(rule, &problem),
             }
         }
-        Ok(Self { read: (moment.edition.known_at, pack.digest.clone()), now, stage, findings, plans })
+        Ok(Self { read: moment.edition.known_at, pack: Arc::new(pack), now, stage, findings, plans })
     }
 
-    /// Whether the plans have read what is in force now.
-    pub fn fit(&self, moment: &Moment, pack: &Pack) -> bool {
-        self.read.0 == moment.edition.known_at && self.read.1 == pack.digest
+    /// Whether the plans have read the texts in force.
+    pub fn fit(&self, moment: &Moment) -> bool {
+        self.read == moment.edition.known_at
     }
 
-    /// Evaluates every rule of `pack` in the order of their needs.
+    /// Evaluates every rule of the pack in the order of their needs.
     ///
     /// `everything` forces rules of scope `dirty` too; otherwise they run only where rows came.
     pub async fn evaluate(
         &self,
         moment: &Arc<Moment>,
-        pack: &Pack,
         tick: i64,
         everything: bool,
         standing: &mut Standing,
     ) -> Result<()> {
         self.now.store(tick, Ordering::Relaxed);
-        self.stage.show(Some(shown(moment, pack, tick)));
-        let judged = self.judge(pack, everything, standing).await;
+        let (horizon, history) = (self.pack.alert_horizon_days, self.pack.history_days());
+        self.stage.show(Some(Shown::to_rules(moment.clone(), horizon, history, tick)));
+        let judged = self.judge(everything, standing).await;
         self.stage.show(None);
         judged
     }
 
-    async fn judge(&self, pack: &Pack, everything: bool, standing: &mut Standing) -> Result<()> {
-        for rule in &pack.rules {
+    async fn judge(&self, everything: bool, standing: &mut Standing) -> Result<()> {
+        for rule in &self.pack.rules {
             if rule.scope == Scope::Dirty && !everything && standing.contains_key(&rule.id) {
                 continue;
             }
             let Some(plan) = self.plans.get(&rule.id) else { continue };
-            if !rule.needs.is_empty() {
-                self.findings.put(findings_table(standing)?);
-            }
+            self.findings.put(findings_table(standing)?);
             match run(plan, rule).await {
                 Ok(findings) => drop(standing.insert(rule.id.clone(), findings)),
                 Err(problem) => report(rule, &problem),
@@ -97,40 +96,6 @@ impl Plans {
 
 fn report(rule: &Rule, problem: &Problem) {
     error!(rule = rule.id, at = problem.at, found = problem.found, "{}", problem.code.en);
-}
-
-/// The days that `pack`'s rules look at, horizon and the history before it.
-fn shown(moment: &Arc<Moment>, pack: &Pack, tick: i64) -> Arc<Shown> {
-    let today = Day::of_micros(tick);
-    let history = pack.rules.iter().map(|rule| rule.history_days).max().unwrap_or(0);
-    Shown::new(moment.clone(), today.plus(-pack.alert_horizon_days - history), today, tick)
-}
-
-/// A session as a rule sees it: counted tables of the horizon and the history before it, registers, parameters, the tick.
-pub fn rule_session(moment: &Arc<Moment>, pack: &Pack, tick: i64) -> Result<SessionContext> {
-    let stage = Arc::new(Stage::default());
-    stage.show(Some(shown(moment, pack, tick)));
-    session(moment, pack, tick.into(), &stage)
-}
-
-fn session(moment: &Moment, pack: &Pack, now: Now, stage: &Arc<Stage>) -> Result<SessionContext> {
-    let context = engine::session(&moment.registers, &pack.values(), now);
-    for (name, view) in
-        [("cells", View::Cells), ("signals", View::CurrentSignals), ("expected_reports", View::ExpectedReports)]
-    {
-        context
-            .register_table(name, Counted::on(stage.clone(), view))
-            .map_err(|error| engine::not_run(name, &error))?;
-    }
-    for (name, batch) in engine::reference_tables(&moment.edition)? {
-        // The calendar of expected reports is shown as what it makes of each day.
-        if name != "expected_reports" {
-            engine::register(&context, &name, batch.schema(), vec![batch])?;
-        }
-    }
-    let names = moment.meanings.table()?;
-    engine::register(&context, "signal_names", names.schema(), vec![names])?;
-    Ok(context)
 }
 
 async fn plan(context: &SessionContext, rule: &Rule) -> Result<Kept> {
@@ -189,25 +154,4 @@ fn findings_table(standing: &Standing) -> Result<RecordBatch> {
     ];
     RecordBatch::try_new(findings_schema(), columns)
         .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table findings", error.to_string()))
-}
-
-fn findings_schema() -> SchemaRef {
-    let column = |name: &str, kind: DataType| Field::new(name, kind, true);
-    let text = |name: &str| column(name, DataType::Utf8);
-    Arc::new(Schema::new(vec![
-        text("rule"),
-        text("unit_kind"),
-        text("unit_id"),
-        text("area_code"),
-        text("facility_id"),
-        text("signal"),
-        text("syndrome"),
-        column("window_start", DataType::Date32),
-        column("window_end", DataType::Date32),
-        column("observed", DataType::Float64),
-        column("expected", DataType::Float64),
-        column("threshold", DataType::Float64),
-        column("statistic", DataType::Float64),
-        text("channels"),
-    ]))
 }

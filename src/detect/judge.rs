@@ -3,7 +3,7 @@
 //! Promises: the same log and ticks give the same revisions, live and in a backtest.
 //! Never: writes, or reads what became known after the tick.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::changes::{Changes, changed_rules};
@@ -29,7 +29,7 @@ pub struct Judge {
     standing: Standing,
     pub alerts: BTreeMap<AlertId, Alert>,
     /// The rules of the tick before; none before the first.
-    before: Option<Pack>,
+    before: Option<Arc<Pack>>,
     pub last_tick: i64,
 }
 
@@ -47,7 +47,7 @@ impl Judge {
         let moment = Arc::new(Moment::as_of(log, last_tick).await?);
         let before = match rules_digest {
             "" => None,
-            digest => Some(pack_of(&moment.edition, pack_id)?).filter(|pack| pack.digest == digest),
+            digest => Some(pack_of(&moment.edition, pack_id)?).filter(|pack| pack.digest == digest).map(Arc::new),
         };
         let (standing, alerts) = (Standing::new(), BTreeMap::new());
         Ok(Self { pack_id: pack_id.to_owned(), mode, moment, plans: None, standing, alerts, before, last_tick })
@@ -60,19 +60,19 @@ impl Judge {
         let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
         let renewed = moment.renew(log, tick).await?;
         let groups = moment.advance(log, tick).await?;
-        let pack = pack_of(&self.moment.edition, &self.pack_id)?;
+        let plans = match self.plans.take().filter(|plans| plans.fit(&self.moment)) {
+            Some(plans) => plans,
+            None => Plans::of(&self.moment, pack_of(&self.moment.edition, &self.pack_id)?).await?,
+        };
+        let pack = plans.pack.clone();
         let same_rules = self.before.as_ref().is_some_and(|before| before.digest == pack.digest);
         let everything = renewed || !groups.is_empty() || today_is_new || !same_rules;
-        let plans = match self.plans.take().filter(|plans| plans.fit(&self.moment, &pack)) {
-            Some(plans) => plans,
-            None => Plans::of(&self.moment, &pack).await?,
-        };
-        plans.evaluate(&self.moment, &pack, tick, everything, &mut self.standing).await?;
+        plans.evaluate(&self.moment, tick, everything, &mut self.standing).await?;
         self.plans = Some(plans);
         self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
         let other_words = renewed && differs_beyond_rules(&words, &self.moment.edition);
         // Before the first tick there is nothing that a change could have withdrawn.
-        let rules = changed_rules(self.before.as_ref(), &pack);
+        let rules = if same_rules { BTreeSet::new() } else { changed_rules(self.before.as_deref(), &pack) };
         let changes = Changes::of(&self.moment, &groups, rules, other_words);
         let changes = self.reconcile(&pack, tick, &changes);
         let findings = self.standing.values().map(Vec::len).sum();

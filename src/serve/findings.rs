@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use arrow::datatypes::{Date32Type, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result as Answer};
@@ -22,7 +22,8 @@ use tokio::sync::OnceCell;
 use super::edition::{RuleText, Texts};
 use super::recount::Recount;
 use crate::cells::moment::Moment;
-use crate::cells::tables::{Counted, Shown, View};
+use crate::cells::session::{findings_schema, rule_session};
+use crate::cells::tables::{Shown, Stage};
 use crate::engine;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
@@ -47,8 +48,8 @@ impl Findings {
 
     async fn found(&self) -> Result<RecordBatch> {
         let shown = self.recount.shown().await?;
-        let context = rule_session(&self.texts, &self.pack, &shown.moment, shown.tick)?;
-        let mut found = RecordBatch::new_empty(schema());
+        let context = session_of(&self.texts, &self.pack, &shown.moment, shown.tick)?;
+        let mut found = RecordBatch::new_empty(findings_schema());
         for rule in self.texts.in_order_of_need(&self.pack) {
             found = joined(&found, &finding_rows(&context, &rule, &found).await?)?;
         }
@@ -65,7 +66,7 @@ impl fmt::Debug for Findings {
 #[async_trait]
 impl TableProvider for Findings {
     fn schema(&self) -> SchemaRef {
-        schema()
+        findings_schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -81,41 +82,24 @@ impl TableProvider for Findings {
     ) -> Answer<Arc<dyn ExecutionPlan>> {
         let found = self.found.get_or_try_init(|| self.found()).await;
         let found = found.map_err(|problem| DataFusionError::External(problem))?.clone();
-        Ok(MemorySourceConfig::try_new_exec(&[vec![found]], schema(), projection.cloned())?)
+        Ok(MemorySourceConfig::try_new_exec(&[vec![found]], findings_schema(), projection.cloned())?)
     }
 }
 
-/// The counted tables as the pack's rules saw them at `tick`.
-pub fn rule_session(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) -> Result<SessionContext> {
-    let today = Day::of_micros(tick);
+/// The tables as the pack's rules saw them at `tick`.
+pub fn session_of(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) -> Result<SessionContext> {
     let rules = texts.in_order_of_need(pack);
     let history = rules.iter().map(|rule| rule.days("history_days")).max().unwrap_or(0);
-    let from = today.plus(-texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT) - history);
+    let horizon = texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT);
     let parameters = texts.parameters(pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
-    let context = engine::session(&moment.registers, &parameters, tick);
-    let shown = Shown::new(moment.clone(), from, today, tick);
-    for (name, view) in
-        [("cells", View::Cells), ("signals", View::CurrentSignals), ("expected_reports", View::ExpectedReports)]
-    {
-        context
-            .register_table(name, Counted::new(shown.clone(), view))
-            .map_err(|error| engine::not_run(name, &error))?;
-    }
-    for (name, rows) in engine::reference_tables(&moment.edition)? {
-        if name != "expected_reports" {
-            engine::register(&context, &name, rows.schema(), vec![rows])?;
-        }
-    }
-    let names = moment.meanings.table()?;
-    engine::register(&context, "signal_names", names.schema(), vec![names])?;
-    Ok(context)
+    rule_session(moment, &parameters, tick, &Stage::set(Shown::to_rules(moment.clone(), horizon, history, tick)))
 }
 
-/// What a rule returns in a session of `rule_session`, valid windows only; `before` is what it may read of others.
+/// What a rule returns in a session of `session_of`, valid windows only; `before` is what it may read of others.
 pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before: &RecordBatch) -> Result<RecordBatch> {
     // There is none before the first rule.
     let _ = context.deregister_table("findings");
-    engine::register(context, "findings", schema(), vec![before.clone()])?;
+    engine::register(context, "findings", findings_schema(), vec![before.clone()])?;
     let broken = |found: String| Problem::new(codes::sql::RULE_NOT_RUN, format!("rule {}", rule.id), found);
     let frame = engine::plan(context, rule.id, &rule.text.body).await?;
     let returned = frame.schema().inner().clone();
@@ -123,13 +107,13 @@ pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before:
     let rows = concat_batches(&returned, &batches).map_err(|error| broken(error.to_string()))?;
     let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows.num_rows()).map(|_| rule.id)));
     let mut columns = vec![ids];
-    for field in schema().fields().iter().skip(1) {
+    for field in findings_schema().fields().iter().skip(1) {
         columns.push(match rows.column_by_name(field.name()) {
             Some(column) => cast(column, field.data_type()).map_err(|error| broken(error.to_string()))?,
             None => arrow::array::new_null_array(field.data_type(), rows.num_rows()),
         });
     }
-    let rows = RecordBatch::try_new(schema(), columns).map_err(|error| broken(error.to_string()))?;
+    let rows = RecordBatch::try_new(findings_schema(), columns).map_err(|error| broken(error.to_string()))?;
     let limit = |key: &str| Day::parse(rule.header(key));
     let (from, to) = (limit("valid_from"), limit("valid_to"));
     let ends = rows.column(WINDOW_END).as_primitive::<Date32Type>();
@@ -142,29 +126,6 @@ pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before:
 
 /// Findings of several rules in one.
 pub fn joined(one: &RecordBatch, other: &RecordBatch) -> Result<RecordBatch> {
-    concat_batches(&schema(), [one, other])
+    concat_batches(&findings_schema(), [one, other])
         .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table findings", error.to_string()))
-}
-
-/// The columns of `findings`, the same that a rule sees at a tick.
-pub fn schema() -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let day = |name: &str| Field::new(name, DataType::Date32, true);
-    let number = |name: &str| Field::new(name, DataType::Float64, true);
-    Arc::new(Schema::new(vec![
-        text("rule"),
-        text("unit_kind"),
-        text("unit_id"),
-        text("area_code"),
-        text("facility_id"),
-        text("signal"),
-        text("syndrome"),
-        day("window_start"),
-        day("window_end"),
-        number("observed"),
-        number("expected"),
-        number("threshold"),
-        number("statistic"),
-        text("channels"),
-    ]))
 }

@@ -9,12 +9,13 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float64Type};
 
 use super::edition::{RuleText, Texts};
-use super::findings::{finding_rows, joined, rule_session, schema};
+use super::findings::{finding_rows, joined, session_of};
 use super::why::{LineKind, Why};
 use super::why_facts::Facts;
 use crate::cells::count::{CellKey, Counting, Wanted};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
+use crate::cells::session::findings_schema;
 use crate::problem::Result;
 use crate::terms::{Day, local_text};
 
@@ -55,9 +56,9 @@ impl Inputs<'_> {
     pub async fn run_again(&self, rule: &RuleText<'_>, why: &mut Why) -> Result<BTreeSet<Subject>> {
         let pack = self.facts.text("pack");
         let needed: Vec<RuleText<'_>> = rule.needs().filter_map(|id| self.texts.rule(pack, id)).collect();
-        let context = rule_session(self.texts, pack, self.moment, self.tick)?;
+        let context = session_of(self.texts, pack, self.moment, self.tick)?;
         let mut subjects = BTreeSet::from([Subject::of(self.facts)]);
-        let mut findings = RecordBatch::new_empty(schema());
+        let mut findings = RecordBatch::new_empty(findings_schema());
         for need in &needed {
             let rows = finding_rows(&context, need, &findings).await?;
             for row in 0..rows.num_rows() {

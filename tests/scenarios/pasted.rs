@@ -65,8 +65,8 @@ async fn every_shipped_rule_pasted_into_sql_returns_what_the_tick_found() {
     let moment = Arc::new(Moment::as_of(&*week.log, tick).await.unwrap());
     let pack = pack_of(&moment.edition, "2021-CF").unwrap();
     let mut standing = Standing::new();
-    let plans = Plans::of(&moment, &pack).await.unwrap();
-    plans.evaluate(&moment, &pack, tick, true, &mut standing).await.unwrap();
+    let plans = Plans::of(&moment, pack.clone()).await.unwrap();
+    plans.evaluate(&moment, tick, true, &mut standing).await.unwrap();
 
     let asked = Asked { as_of: Some(tick), now: tick, pack: pack.id.clone(), prefix: PREFIX.to_owned() };
     let context = session(&week.log, &asked).await.unwrap();

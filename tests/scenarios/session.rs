@@ -6,10 +6,10 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Date32Type;
 use datafusion::execution::context::SessionContext;
 use qianshao::cells::moment::Moment;
-use qianshao::cells::tables::{Counted, Shown, View};
+use qianshao::cells::session::rule_session;
+use qianshao::cells::tables::{Counted, Shown, Stage, View};
 use qianshao::delta::log::Log;
 use qianshao::delta::tables::Table;
-use qianshao::detect::evaluate::rule_session;
 use qianshao::detect::tick::pack_of;
 use qianshao::engine;
 use qianshao::problem::Result;
@@ -27,7 +27,8 @@ const ALERTS: &str = "SELECT * EXCLUDE (place) FROM (
 pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> Result<SessionContext> {
     let moment = Arc::new(Moment::as_of(&**log, until).await?);
     let pack = pack_of(&moment.edition, pack)?;
-    let context = rule_session(&moment, &pack, tick)?;
+    let judged = Shown::to_rules(moment.clone(), pack.alert_horizon_days, pack.history_days(), tick);
+    let context = rule_session(&moment, &pack.values(), tick, &Stage::set(judged))?;
     let signals = log.read(Table::Signals, i64::MIN, until).await?;
     let today = Day::of_micros(tick);
     let first = signals.iter().filter_map(first_day).min().unwrap_or(today).min(today.plus(-60));
