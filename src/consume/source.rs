@@ -107,12 +107,11 @@ impl Cut {
         let position = &message.position;
         let partition = (position.topic.to_string(), position.partition);
         let next = position.offset + 1;
-        let range = self.epoch.ranges.entry(partition.clone()).or_insert((from, from));
+        let range = self.epoch.ranges.entry(partition).or_insert((from, from));
         if range.1 != from || position.offset < from {
             return false;
         }
         range.1 = next;
-        self.epoch.witnesses.insert(partition, message.witness());
         self.bytes += size(&message);
         self.epoch.messages.push(message);
         true
@@ -122,7 +121,12 @@ impl Cut {
         self.epoch.messages.len() >= limit.messages || self.bytes >= limit.bytes
     }
 
-    pub fn finish(self) -> Option<Epoch> {
+    pub fn finish(mut self) -> Option<Epoch> {
+        // The last of each partition is met first; a witness is a digest, too dear for every message.
+        for message in self.epoch.messages.iter().rev() {
+            let partition = (message.position.topic.to_string(), message.position.partition);
+            self.epoch.witnesses.entry(partition).or_insert_with(|| message.witness());
+        }
         (!self.epoch.messages.is_empty()).then_some(self.epoch)
     }
 }
