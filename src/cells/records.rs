@@ -11,13 +11,10 @@ use arrow::datatypes::{Date32Type, Int32Type, Int64Type, TimestampMicrosecondTyp
 
 use super::names::{Name, Names};
 use crate::problem::{Problem, Result, codes};
-use crate::terms::Day;
+use crate::terms::{Day, Operation};
 
 /// Flag of rows that are kept out of counting.
 const OUT_OF_RANGE: &str = "out_of_range";
-/// Operations as the log words them.
-const RETRACT: &str = "retract";
-const ZERO: &str = "zero";
 
 /// What decides which message about a record stands; compared from the first field on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +60,6 @@ struct Record {
     /// When we first heard of it: a correction or a repeat does not make a report late, and a retraction tells nothing.
     heard_at: i64,
     operation: Name,
-    retracted: bool,
     is_zero: bool,
     groups: Vec<(Group, Row)>,
 }
@@ -129,8 +125,8 @@ impl Records {
             partition: columns.partition.value(first),
             offset: columns.offset.value(first),
         };
-        let operation = self.names.number(columns.operation.value(first));
-        let retracted = columns.operation.value(first) == RETRACT;
+        let operation = columns.operation.value(first);
+        let retracted = operation == Operation::Retract.word();
         // A retraction that overtakes what it retracts is no report.
         let mut heard_at = if retracted { i64::MAX } else { columns.known_at.value(first) };
         if let Some(record) = self.records.get(&key) {
@@ -141,7 +137,7 @@ impl Records {
             }
         }
         self.forget(key, changed);
-        let is_zero = columns.operation.value(first) == ZERO || rows.clone().all(|row| columns.value.value(row) == 0);
+        let is_zero = operation == Operation::Zero.word() || rows.clone().all(|row| columns.value.value(row) == 0);
         let mut groups = Vec::new();
         if !retracted {
             for row in rows {
@@ -152,7 +148,8 @@ impl Records {
             }
             self.note_reports(key, &groups, Report { known_at: heard_at, is_zero });
         }
-        self.records.insert(key, Record { standing, heard_at, operation, retracted, is_zero, groups });
+        let operation = self.names.number(operation);
+        self.records.insert(key, Record { standing, heard_at, operation, is_zero, groups });
     }
 
     /// The message that stands for the record `key`.
@@ -252,7 +249,7 @@ impl Records {
 
     /// Records that stand, retracted ones left out.
     pub fn len(&self) -> usize {
-        self.records.values().filter(|record| !record.retracted).count()
+        self.records.values().filter(|record| !record.groups.is_empty()).count()
     }
 
     pub fn is_empty(&self) -> bool {

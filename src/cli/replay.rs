@@ -61,8 +61,8 @@ pub async fn run(replay: &Replay) -> Result<bool> {
     for argument in &replay.files {
         reports.extend(read(&feeds, argument)?);
     }
-    // Equal times keep the order of the files: the sort is stable.
     date_the_undated(&mut reports);
+    // Equal times keep the order of the files: the sort is stable.
     reports.sort_by_key(|report| report.reported_at);
     let Some((first, last)) = reports.first().zip(reports.last()).map(|(a, b)| (a.reported_at, b.reported_at)) else {
         return Err(Problem::new(codes::ARGUMENT, "files", "no message"));
