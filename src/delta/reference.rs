@@ -16,6 +16,9 @@ use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::hex;
 
+/// The list of areas that adjoin: a rule that reads it judges a unit by its neighbours' rows too.
+pub const ADJACENCY: &str = "adjacency";
+
 /// One text in force: a register, a code list, a pack, a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
@@ -44,6 +47,16 @@ impl Edition {
             .iter()
             .filter(move |((of, _), body)| of == class && !body.is_empty())
             .map(|((_, name), body)| (name.as_str(), body.as_str()))
+    }
+
+    /// Areas that adjoin, each pair both ways.
+    pub fn adjacent_areas(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lists = self.texts.iter().filter(|((_, name), _)| name == ADJACENCY);
+        let pairs = lists.flat_map(|(_, body)| body.lines().skip(1)).filter_map(|line| {
+            let mut columns = line.split(',').map(str::trim);
+            Some((columns.next()?, columns.next()?))
+        });
+        pairs.flat_map(|(one, other)| [(one, other), (other, one)])
     }
 
     /// One digest over everything in force.

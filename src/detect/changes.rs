@@ -12,9 +12,7 @@ use crate::cells::count::above;
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
 use crate::cells::reports::units_of;
-
-/// The list of areas that adjoin: a rule that reads it judges a unit by its neighbours' rows too.
-const ADJACENCY: &str = "adjacency";
+use crate::delta::reference::ADJACENCY;
 
 /// The changes of one tick.
 #[derive(Clone, Debug, Default)]
@@ -73,16 +71,8 @@ impl Changes {
 /// The areas that adjoin one of `units`.
 fn beside(moment: &Moment, units: &BTreeSet<(String, String)>) -> BTreeSet<String> {
     let touched: BTreeSet<&str> = units.iter().map(|(_, id)| id.as_str()).collect();
-    let lists = moment.edition.texts.iter().filter(|((_, name), _)| name == ADJACENCY);
-    let pairs = lists.flat_map(|(_, body)| body.lines().skip(1)).filter_map(|line| {
-        let mut columns = line.split(',').map(str::trim);
-        Some((columns.next()?, columns.next()?))
-    });
-    pairs
-        .flat_map(|(one, other)| [(one, other), (other, one)])
-        .filter(|(here, _)| touched.contains(here))
-        .map(|(_, there)| there.to_owned())
-        .collect()
+    let pairs = moment.edition.adjacent_areas();
+    pairs.filter(|(here, _)| touched.contains(here)).map(|(_, there)| there.to_owned()).collect()
 }
 
 /// The rules of `pack` that decide otherwise than those of the same name before: text, numbers, horizon, or what they need.

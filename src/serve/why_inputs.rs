@@ -16,6 +16,7 @@ use crate::cells::count::{CellKey, Counting, Wanted};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
 use crate::cells::session::findings_schema;
+use crate::delta::reference::ADJACENCY;
 use crate::problem::Result;
 use crate::terms::{Day, local_text};
 
@@ -86,7 +87,7 @@ impl Inputs<'_> {
             let found = "the rule returns no row for this unit in this window any more / 该窗口已不再触发";
             why.say(LineKind::Note, "finding", "", found);
         }
-        if reads(rule, "adjacency") {
+        if reads(rule, ADJACENCY) {
             subjects.extend(self.neighbours());
         }
         Ok(subjects)
@@ -95,15 +96,10 @@ impl Inputs<'_> {
     /// The same series in the areas that adjoin the alert's.
     fn neighbours(&self) -> Vec<Subject> {
         let here = self.facts.text("unit_id");
-        let pairs = self.moment.edition.texts.iter().filter(|((_, name), _)| name == "adjacency");
+        let pairs = self.moment.edition.adjacent_areas();
         pairs
-            .flat_map(|(_, body)| body.lines().skip(1))
-            .filter_map(|line| {
-                let mut columns = line.split(',').map(str::trim);
-                let (one, other) = (columns.next()?, columns.next()?);
-                if one == here { Some(other) } else { (other == here).then_some(one) }
-            })
-            .map(|there| Subject { unit_id: there.to_owned(), ..Subject::of(self.facts) })
+            .filter(|(one, _)| *one == here)
+            .map(|(_, there)| Subject { unit_id: there.to_owned(), ..Subject::of(self.facts) })
             .collect()
     }
 
