@@ -80,3 +80,44 @@ impl PartitionStream for Slot {
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+    use super::*;
+    use crate::delta::registers::Registers;
+    use crate::engine::functions::Now;
+
+    fn numbers(values: &[i64]) -> RecordBatch {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(values.to_vec()))]).unwrap()
+    }
+
+    async fn answer(kept: &Kept) -> Vec<i64> {
+        let batches = kept.run().await.unwrap();
+        batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_kept_plan_sees_the_tick_and_the_rows_of_each_run_and_nothing_of_the_run_before() {
+        let tick = Arc::new(AtomicI64::new(0));
+        let context =
+            crate::engine::session(&Arc::new(Registers::default()), &BTreeMap::new(), Now::Kept(tick.clone()));
+        let slot = Slot::register(&context, "numbers", numbers(&[]).schema()).unwrap();
+        // The join keeps its built side, the subquery its one value, unless they are made to forget.
+        let sql = "SELECT CAST(now() AS BIGINT) + a.n FROM numbers a JOIN numbers b ON a.n = b.n
+            WHERE a.n >= (SELECT max(n) FROM numbers) ORDER BY 1";
+        let frame = crate::engine::plan(&context, "test", sql).await.unwrap();
+        let kept = Kept::of(&context, "test", frame).await.unwrap();
+        for (now, rows, expected) in [(1_000, vec![1, 5], vec![1_005]), (2_000, vec![3, 3], vec![2_003; 4])] {
+            tick.store(now, Ordering::Relaxed);
+            slot.put(numbers(&rows));
+            assert_eq!(answer(&kept).await, expected);
+        }
+    }
+}
