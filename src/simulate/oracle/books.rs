@@ -61,8 +61,29 @@ pub(super) fn conservation(run: &Run, counted: &mut Counted) -> Vec<Fault> {
         counted.quarantined += quarantined;
         counted.consumed += consumed;
     }
+    faults.extend(read_from_nowhere(run, &partitions));
     faults.extend(miscounted_duplicates(run));
     faults
+}
+
+/// A partition of the ledger's topics to which nothing was sent may be known, but nothing can have been read from it.
+fn read_from_nowhere(run: &Run, partitions: &BTreeMap<(&str, i64), Vec<&Message>>) -> Vec<Fault> {
+    let topics: BTreeSet<&str> = partitions.keys().map(|(topic, _)| *topic).collect();
+    let marks = run.signals_table.txns.iter().filter(|(_, next)| **next != 0);
+    let read = marks.filter_map(|(app, next)| {
+        let place = app.strip_prefix("in/")?;
+        let (topic, partition) = place.rsplit_once('/')?;
+        let silent = topics.contains(topic) && !partitions.contains_key(&(topic, partition.parse().ok()?));
+        silent.then(|| {
+            Fault::new(
+                "O1",
+                "offset_moved",
+                place,
+                format!("the ledger sends nothing here, the committed offset is {next}"),
+            )
+        })
+    });
+    read.collect()
 }
 
 fn fate_of(run: &Run, message: &Message) -> Option<Fault> {
