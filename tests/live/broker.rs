@@ -13,6 +13,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
 
+use crate::process::until;
+
 pub const WAIT: Duration = Duration::from_secs(20);
 static TESTS: AtomicU32 = AtomicU32::new(0);
 
@@ -84,21 +86,38 @@ impl Stored {
     }
 }
 
-/// Reads a whole topic at an isolation level.
-pub fn read(topic: &str, isolation: &str) -> Vec<Stored> {
-    let consumer: BaseConsumer = ClientConfig::new()
+fn reader(isolation: &str) -> BaseConsumer {
+    ClientConfig::new()
         .set("bootstrap.servers", address())
         .set("group.id", "live-reader")
         .set("isolation.level", isolation)
         .set("enable.partition.eof", "true")
         .set("enable.auto.commit", "false")
         .create()
-        .unwrap();
+        .unwrap()
+}
+
+/// Waits until no transaction stands open: Kafka answers a commit before it has marked it in every partition.
+fn settle(topic: &str, partitions: &[i32]) {
+    let (all, committed) = (reader("read_uncommitted"), reader("read_committed"));
+    let end = |reader: &BaseConsumer, partition| reader.fetch_watermarks(topic, partition, WAIT).unwrap().1;
+    for &partition in partitions {
+        until("no transaction stands open", || end(&committed, partition) == end(&all, partition));
+    }
+}
+
+/// Reads a whole topic at an isolation level.
+pub fn read(topic: &str, isolation: &str) -> Vec<Stored> {
+    let consumer = reader(isolation);
     let metadata = consumer.fetch_metadata(Some(topic), WAIT).unwrap();
-    let mut open = metadata.topics()[0].partitions().len();
+    let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|one| one.id()).collect();
+    if isolation == "read_committed" {
+        settle(topic, &partitions);
+    }
+    let mut open = partitions.len();
     let mut list = TopicPartitionList::new();
-    for partition in metadata.topics()[0].partitions() {
-        list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+    for partition in partitions {
+        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&list).unwrap();
     let mut stored = Vec::new();
