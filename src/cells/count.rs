@@ -4,6 +4,7 @@
 //! added for one facility and signal: the register's authoritative kind counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::meanings::{Count, Meanings};
 use super::names::Name;
@@ -41,16 +42,46 @@ pub struct Cell {
     pub missing: i64,
 }
 
+/// Units by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Units(BTreeMap<String, BTreeSet<String>>);
+
+impl Units {
+    pub fn insert(&mut self, kind: &str, id: &str) {
+        if !self.contains(kind, id) {
+            self.0.entry(kind.to_owned()).or_default().insert(id.to_owned());
+        }
+    }
+
+    pub fn contains(&self, kind: &str, id: &str) -> bool {
+        self.0.get(kind).is_some_and(|ids| ids.contains(id))
+    }
+
+    /// Ids of every kind.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(String::as_str)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What a reader wants: `None` = all.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub unit_kinds: Option<BTreeSet<String>>,
     pub signals: Option<BTreeSet<String>>,
+    pub units: Option<Arc<Units>>,
 }
 
 impl Wanted {
-    fn unit_kind(&self, kind: &str) -> bool {
+    pub fn unit_kind(&self, kind: &str) -> bool {
         self.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
+    }
+
+    pub fn unit(&self, kind: &str, id: &str) -> bool {
+        self.unit_kind(kind) && self.units.as_ref().is_none_or(|units| units.contains(kind, id))
     }
 
     pub fn signal(&self, signal: &str) -> bool {
@@ -70,7 +101,7 @@ impl Counting<'_> {
     /// The cells of the days `from ..= until`.
     pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell> {
         let mut cells = BTreeMap::new();
-        let mut series: BTreeSet<(&'static str, String, Name)> = BTreeSet::new();
+        let mut series = BTreeSet::new();
         for signal in self.signals(wanted) {
             let low = Group {
                 signal,
@@ -87,10 +118,18 @@ impl Counting<'_> {
                 if !self.is_authoritative(group) {
                     continue;
                 }
+                let mut units = above(self.records, self.registers, group);
+                units.retain(|(kind, id)| wanted.unit(kind, id));
+                // A unit keeps its series when the last of its rows is retracted.
+                series.extend(units.iter().map(|(kind, id)| (*kind, *id, group.signal)));
+                let names = &self.records.names;
+                let own = (names.text(group.unit_kind), names.text(group.unit_id));
+                if !AREA_UNITS.contains(&own.0) && wanted.unit(own.0, own.1) {
+                    units.push(own);
+                }
                 let inside = group.day >= from && group.day <= until;
-                self.note_series(group, wanted, &mut series);
-                if inside && rows.values().any(|row| row.counts) {
-                    self.add(group, rows, wanted, &mut cells);
+                if inside && !units.is_empty() && rows.values().any(|row| row.counts) {
+                    self.add(group, rows, &units, &mut cells);
                 }
             }
         }
@@ -117,37 +156,27 @@ impl Counting<'_> {
         authority.is_none_or(|authority| authority == kind)
     }
 
-    fn note_series(&self, group: &Group, wanted: &Wanted, series: &mut BTreeSet<(&'static str, String, Name)>) {
-        for (kind, id) in above(self.records, self.registers, group) {
-            if wanted.unit_kind(kind) {
-                series.insert((kind, id.to_owned(), group.signal));
-            }
-        }
-    }
-
     fn add(
         &self,
         group: &Group,
         rows: &BTreeMap<(u128, u32), Row>,
-        wanted: &Wanted,
+        units: &[(&str, &str)],
         cells: &mut BTreeMap<CellKey, Cell>,
     ) {
         let names = &self.records.names;
         let (count, denominator) = self.worth(group, rows);
-        let signal = names.text(group.signal);
-        let (unit_kind, unit_id) = (names.text(group.unit_kind), names.text(group.unit_id));
         let county = self.county(group);
-        let facility = group.facility.map(|facility| names.text(facility).to_owned());
-        let mut add = |kind: &str, id: &str, facility_id: Option<String>| {
+        for (kind, id) in units {
             let key = CellKey {
-                unit_kind: kind.to_owned(),
-                unit_id: id.to_owned(),
-                signal: signal.to_owned(),
+                unit_kind: (*kind).to_owned(),
+                unit_id: (*id).to_owned(),
+                signal: names.text(group.signal).to_owned(),
                 day: group.day,
             };
+            let facility = group.facility.filter(|_| *kind == "facility" || !AREA_UNITS.contains(kind));
             let cell = cells.entry(key).or_insert_with(|| Cell {
                 feed: names.text(group.feed).to_owned(),
-                facility_id,
+                facility_id: facility.map(|facility| names.text(facility).to_owned()),
                 ..Cell::default()
             });
             cell.area_code =
@@ -155,14 +184,6 @@ impl Counting<'_> {
             cell.count = Some(cell.count.unwrap_or(0) + count);
             if let Some(denominator) = denominator {
                 cell.denominator = Some(cell.denominator.unwrap_or(0) + denominator);
-            }
-        };
-        if !AREA_UNITS.contains(&unit_kind) && wanted.unit_kind(unit_kind) {
-            add(unit_kind, unit_id, facility.clone());
-        }
-        for (kind, id) in above(self.records, self.registers, group) {
-            if wanted.unit_kind(kind) {
-                add(kind, id, if kind == "facility" { facility.clone() } else { None });
             }
         }
     }
@@ -212,7 +233,7 @@ impl Counting<'_> {
     /// Rows for days without a count: expected or reported says whether that is zero or silence.
     fn complete(
         &self,
-        series: &BTreeSet<(&'static str, String, Name)>,
+        series: &BTreeSet<(&str, &str, Name)>,
         from: Day,
         until: Day,
         cells: &mut BTreeMap<CellKey, Cell>,
@@ -221,19 +242,19 @@ impl Counting<'_> {
         for (unit_kind, unit_id, signal_name) in series {
             let signal = names.text(*signal_name);
             let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
-            let days =
-                (feed.clone(), *unit_kind, unit_id.clone(), from)..=(feed.clone(), *unit_kind, unit_id.clone(), until);
+            let id = (*unit_id).to_owned();
+            let days = (feed.clone(), *unit_kind, id.clone(), from)..=(feed.clone(), *unit_kind, id.clone(), until);
             for ((_, _, _, day), tally) in self.turnout.range(days) {
                 let key = CellKey {
                     unit_kind: (*unit_kind).to_owned(),
-                    unit_id: unit_id.clone(),
+                    unit_id: id.clone(),
                     signal: signal.to_owned(),
                     day: *day,
                 };
                 let cell = cells.entry(key).or_insert_with(|| Cell {
                     feed: feed.clone(),
                     area_code: self.county_of_unit(unit_kind, unit_id),
-                    facility_id: (*unit_kind == "facility").then(|| unit_id.clone()),
+                    facility_id: (*unit_kind == "facility").then(|| id.clone()),
                     ..Cell::default()
                 });
                 if cell.count.is_none() && tally.reported > 0 {

@@ -21,8 +21,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::count::{Counting, Wanted};
+use super::count::{Counting, Units, Wanted, above};
 use super::moment::Moment;
+use super::records::Group;
 use super::reports::{ReportState, Turnout};
 use crate::delta::tables::{UTC, time_type};
 use crate::terms::Day;
@@ -36,12 +37,20 @@ pub struct Shown {
     signals_from: Day,
     /// Microseconds UTC: what is due is judged here.
     pub tick: i64,
-    turnout: OnceLock<Turnout>,
+    /// `None` = every unit.
+    units: Option<Arc<Units>>,
+    turnout: Arc<OnceLock<Turnout>>,
 }
 
 impl Shown {
     pub fn new(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        Arc::new(Self { moment, from, until, signals_from: from, tick, turnout: OnceLock::new() })
+        Arc::new(Self { moment, from, until, signals_from: from, tick, units: None, turnout: Arc::default() })
+    }
+
+    /// The same, but `cells` and `signals` of these units alone, and signals of what they are made of.
+    pub fn narrowed(&self, units: Arc<Units>) -> Arc<Self> {
+        let (moment, turnout) = (self.moment.clone(), self.turnout.clone());
+        Arc::new(Self { moment, turnout, units: Some(units), ..*self })
     }
 
     /// What rules see at `tick`: the days that are judged, and the history before them.
@@ -52,7 +61,7 @@ impl Shown {
 
     /// The same with the signals of every day before: people ask for what is years old, rules do not.
     pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        Arc::new(Self { moment, from, until, signals_from: Day(i32::MIN), tick, turnout: OnceLock::new() })
+        Arc::new(Self { signals_from: Day(i32::MIN), moment, from, until, tick, units: None, turnout: Arc::default() })
     }
 
     fn counting(&self) -> Counting<'_> {
@@ -158,9 +167,10 @@ struct Part {
 impl Part {
     fn count(&self) -> Result<RecordBatch> {
         let shown = self.stage.shown()?;
+        let wanted = Wanted { units: shown.units.clone(), ..self.wanted.clone() };
         match self.view {
-            View::Cells => cells(&shown, &self.wanted, &self.schema),
-            View::CurrentSignals => signals(&shown, &self.wanted, &self.schema),
+            View::Cells => cells(&shown, &wanted, &self.schema),
+            View::CurrentSignals => signals(&shown, &wanted, &self.schema),
             View::ExpectedReports => expected(&shown, &self.schema),
         }
     }
@@ -385,6 +395,14 @@ fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBat
     rows.finish(schema)
 }
 
+/// Whether a group's rows are of one of `units`, or of what one of them is made of.
+fn is_part_of(moment: &Moment, group: &Group, units: &Units) -> bool {
+    let names = &moment.records.names;
+    let own = (names.text(group.unit_kind), names.text(group.unit_id));
+    let above = above(&moment.records, &moment.registers, group);
+    above.into_iter().chain([own]).any(|(kind, id)| units.contains(kind, id))
+}
+
 fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
     let records = &shown.moment.records;
     let names = &records.names;
@@ -395,7 +413,8 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
         group.day >= shown.signals_from
             && group.day <= shown.until
             && wanted.signal(names.text(group.signal))
-            && wanted.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(names.text(group.unit_kind)))
+            && wanted.unit_kind(names.text(group.unit_kind))
+            && wanted.units.as_ref().is_none_or(|units| is_part_of(&shown.moment, group, units))
             && counting.is_authoritative(group)
     });
     for (group, members) in groups {

@@ -179,6 +179,31 @@ impl Registers {
         lineage
     }
 
+    /// The smallest area, a county at least, in which every registered facility lies: who runs us answers for it.
+    pub fn home(&self) -> Option<&str> {
+        let mut facilities = self.facilities.keys().filter_map(|id| self.from_the_top(self.area_of(id)?));
+        let first = facilities.next()?;
+        let shared = facilities.fold(first, |shared, next| {
+            shared.into_iter().zip(next).take_while(|(one, other)| one == other).map(|(one, _)| one).collect()
+        });
+        shared.last().copied()
+    }
+
+    /// The areas above `code` and itself, the largest first, down to the county.
+    fn from_the_top(&self, code: &str) -> Option<Vec<&str>> {
+        let (mut code, mut area) = self.areas.get_key_value(code)?;
+        let mut line = Vec::new();
+        for _ in 0..REPLACEMENTS_MAX {
+            if area.level != "town" {
+                line.push(code.as_str());
+            }
+            let Some(above) = area.parent.as_ref().and_then(|parent| self.areas.get_key_value(parent)) else { break };
+            (code, area) = above;
+        }
+        line.reverse();
+        Some(line)
+    }
+
     /// When the facility's report of `feed` for `day` is due, microseconds UTC; `None` if none is owed.
     pub fn due_at(&self, facility_id: &str, feed: &str, day: Day) -> Option<i64> {
         let facility = self.facilities.get(facility_id)?;

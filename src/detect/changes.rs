@@ -3,12 +3,13 @@
 //! Promises: rows about one unit never speak for another; a number that changed speaks only for the rules that ask for it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::pack::Pack;
 use super::reconcile::Cause;
 use super::rule::Rule;
 use crate::alert::Series;
-use crate::cells::count::above;
+use crate::cells::count::{Units, above};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
 use crate::cells::reports::units_of;
@@ -24,27 +25,28 @@ pub struct Changes {
     /// Unit kind, unit, signal of which rows came, with every unit that these are part of.
     series: BTreeSet<(String, String, String)>,
     /// The same without the signal, and whoever sent a report or owes one.
-    units: BTreeSet<(String, String)>,
+    pub units: Arc<Units>,
     /// Areas beside those of `units`.
     beside: BTreeSet<String>,
 }
 
 impl Changes {
     pub fn of(moment: &Moment, groups: &BTreeSet<Group>, rules: BTreeSet<String>, words: bool) -> Self {
-        let mut changes = Self { rules, words, ..Self::default() };
+        let (mut changes, mut units) = (Self { rules, words, ..Self::default() }, Units::default());
         let names = &moment.records.names;
         for group in groups {
             let signal = names.text(group.signal);
             let own = (names.text(group.unit_kind), names.text(group.unit_id));
             for (kind, id) in above(&moment.records, &moment.registers, group).into_iter().chain([own]) {
                 changes.series.insert((kind.to_owned(), id.to_owned(), signal.to_owned()));
-                changes.units.insert((kind.to_owned(), id.to_owned()));
+                units.insert(kind, id);
             }
             let reporter = group.facility.map(|facility| names.text(facility));
             let reporting = reporter.into_iter().flat_map(|facility| units_of(&moment.registers, facility));
-            changes.units.extend(reporting.map(|(kind, id)| (kind.to_owned(), id.to_owned())));
+            reporting.for_each(|(kind, id)| units.insert(kind, id));
         }
-        changes.beside = beside(moment, &changes.units);
+        changes.beside = beside(moment, &units);
+        changes.units = Arc::new(units);
         changes
     }
 
@@ -53,13 +55,13 @@ impl Changes {
         if self.rules.contains(&rule.id) {
             return Cause::Rules;
         }
-        let key = (series.unit_kind.clone(), series.unit_id.clone());
+        let Series { unit_kind, unit_id, signal, .. } = series;
         // A signal of a rule's own making (a report that is owed, several channels) rests on all of the unit's rows.
-        let came = match moment.meanings.feed_of.contains_key(&series.signal) {
-            true => self.series.contains(&(key.0.clone(), key.1.clone(), series.signal.clone())),
-            false => self.units.contains(&key),
+        let came = match moment.meanings.feed_of.contains_key(signal) {
+            true => self.series.contains(&(unit_kind.clone(), unit_id.clone(), signal.clone())),
+            false => self.units.contains(unit_kind, unit_id),
         };
-        let came_beside = || self.beside.contains(&series.unit_id) && rule.sql.contains(ADJACENCY);
+        let came_beside = || self.beside.contains(unit_id) && rule.sql.contains(ADJACENCY);
         match (came || came_beside(), self.words) {
             (true, _) => Cause::Data,
             (false, true) => Cause::Rules,
@@ -69,8 +71,8 @@ impl Changes {
 }
 
 /// The areas that adjoin one of `units`.
-fn beside(moment: &Moment, units: &BTreeSet<(String, String)>) -> BTreeSet<String> {
-    let touched: BTreeSet<&str> = units.iter().map(|(_, id)| id.as_str()).collect();
+fn beside(moment: &Moment, units: &Units) -> BTreeSet<String> {
+    let touched: BTreeSet<&str> = units.ids().collect();
     let pairs = moment.edition.adjacent_areas();
     pairs.filter(|(here, _)| touched.contains(here)).map(|(_, there)| there.to_owned()).collect()
 }

@@ -3,9 +3,10 @@
 //! Promises: the same moment, rules and tick give the same findings, live and in a backtest.
 //! Never: reads a clock; `now()` is the tick. A rule that breaks off keeps what it found before.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
 use datafusion::execution::context::SessionContext;
@@ -14,6 +15,7 @@ use tracing::error;
 use super::finding::{Finding, findings_of};
 use super::pack::Pack;
 use super::rule::{Rule, Scope};
+use crate::cells::count::Units;
 use crate::cells::moment::Moment;
 use crate::cells::session::{findings_schema, rule_session};
 use crate::cells::tables::{Shown, Stage};
@@ -26,6 +28,13 @@ use crate::terms::Day;
 /// What each rule found, by its id; kept between ticks.
 pub type Standing = BTreeMap<String, Vec<Finding>>;
 
+/// What rules of scope `dirty` judge at a tick.
+pub enum Dirty {
+    Everything,
+    /// Units about which rows came: what was found about others stands.
+    Units(Arc<Units>),
+}
+
 /// A pack's rules, planned once under one edition of the texts in force.
 pub struct Plans {
     /// `known_at` of the edition that the plans have read.
@@ -36,6 +45,9 @@ pub struct Plans {
     findings: Arc<Slot>,
     /// A rule that cannot be planned has none.
     plans: BTreeMap<String, Kept>,
+    unplanned: Vec<Problem>,
+    /// The area of units that know none.
+    home: Option<String>,
 }
 
 impl Plans {
@@ -45,14 +57,15 @@ impl Plans {
         let stage = Arc::new(Stage::default());
         let context = rule_session(moment, &pack.values(), Now::Kept(now.clone()), &stage)?;
         let findings = Slot::register(&context, "findings", findings_schema())?;
-        let mut plans = BTreeMap::new();
+        let (mut plans, mut unplanned) = (BTreeMap::new(), Vec::new());
         for rule in &pack.rules {
             match plan(&context, rule).await {
                 Ok(plan) => drop(plans.insert(rule.id.clone(), plan)),
-                Err(problem) => report(rule, &problem),
+                Err(problem) => unplanned.push(report(rule, problem)),
             }
         }
-        Ok(Self { read: moment.edition.known_at, pack: Arc::new(pack), now, stage, findings, plans })
+        let (read, home) = (moment.edition.known_at, moment.registers.home().map(str::to_owned));
+        Ok(Self { read, pack: Arc::new(pack), now, stage, findings, plans, unplanned, home })
     }
 
     /// Whether the plans have read the texts in force.
@@ -60,42 +73,78 @@ impl Plans {
         self.read == moment.edition.known_at
     }
 
-    /// Evaluates every rule of the pack in the order of their needs.
+    /// Evaluates every rule of the pack in the order of their needs; answers what kept some of them from it.
     ///
-    /// `everything` forces rules of scope `dirty` too; otherwise they run only where rows came.
+    /// A rule of scope `all`, and one that has found nothing yet, judges everything whatever `dirty` says.
     pub async fn evaluate(
         &self,
         moment: &Arc<Moment>,
         tick: i64,
-        everything: bool,
+        dirty: &Dirty,
         standing: &mut Standing,
-    ) -> Result<()> {
-        self.now.store(tick, Ordering::Relaxed);
+    ) -> Result<Vec<Problem>> {
+        self.now.store(tick, Relaxed);
         let (horizon, history) = (self.pack.alert_horizon_days, self.pack.history_days());
-        self.stage.show(Some(Shown::to_rules(moment.clone(), horizon, history, tick)));
-        let judged = self.judge(everything, standing).await;
+        let shown = Shown::to_rules(moment.clone(), horizon, history, tick);
+        let judged = self.judge(&shown, dirty, standing).await;
         self.stage.show(None);
         judged
     }
 
-    async fn judge(&self, everything: bool, standing: &mut Standing) -> Result<()> {
+    async fn judge(&self, shown: &Arc<Shown>, dirty: &Dirty, standing: &mut Standing) -> Result<Vec<Problem>> {
+        let mut broken = self.unplanned.clone();
         for rule in &self.pack.rules {
-            if rule.scope == Scope::Dirty && !everything && standing.contains_key(&rule.id) {
+            let Some(plan) = self.plans.get(&rule.id) else { continue };
+            let narrow = match dirty {
+                Dirty::Units(units) if rule.scope == Scope::Dirty && standing.contains_key(&rule.id) => Some(units),
+                Dirty::Units(_) | Dirty::Everything => None,
+            };
+            if narrow.is_some_and(|units| units.is_empty()) {
                 continue;
             }
-            let Some(plan) = self.plans.get(&rule.id) else { continue };
+            self.stage.show(Some(narrow.map_or_else(|| shown.clone(), |units| shown.narrowed(units.clone()))));
             self.findings.put(findings_table(standing)?);
-            match run(plan, rule).await {
-                Ok(findings) => drop(standing.insert(rule.id.clone(), findings)),
-                Err(problem) => report(rule, &problem),
+            match self.run(plan, rule).await {
+                Ok(findings) => take_up(standing.entry(rule.id.clone()).or_default(), findings, narrow.map(|u| &**u)),
+                Err(problem) => broken.push(report(rule, problem)),
             }
         }
-        Ok(())
+        Ok(broken)
+    }
+
+    async fn run(&self, plan: &Kept, rule: &Rule) -> Result<Vec<Finding>> {
+        let batches = plan
+            .run()
+            .await
+            .map_err(|error| Problem::new(codes::sql::RULE_NOT_RUN, rule.file.clone(), error.strip_backtrace()))?;
+        let mut findings = Vec::new();
+        for batch in &batches {
+            findings.extend(findings_of(batch, rule, self.home.as_deref())?);
+        }
+        findings.retain(|finding| rule.is_valid_on(finding.window_end));
+        Ok(findings)
     }
 }
 
-fn report(rule: &Rule, problem: &Problem) {
+/// Puts what was found about `units` in the place of what was found about them before.
+fn take_up(standing: &mut Vec<Finding>, found: Vec<Finding>, units: Option<&Units>) {
+    let is_judged = |finding: &Finding| {
+        units.is_none_or(|units| units.contains(&finding.series.unit_kind, &finding.series.unit_id))
+    };
+    standing.retain(|finding| !is_judged(finding));
+    // Of a unit that is only part of another's rows not everything was shown.
+    standing.extend(found.into_iter().filter(is_judged));
+    standing.sort_by(by_content);
+}
+
+/// The engine promises no order; ours is by content, so that a rerun gives the same alert.
+fn by_content(one: &Finding, other: &Finding) -> Ordering {
+    (&one.series, one.window_end, one.window_start).cmp(&(&other.series, other.window_end, other.window_start))
+}
+
+fn report(rule: &Rule, problem: Box<Problem>) -> Problem {
     error!(rule = rule.id, at = problem.at, found = problem.found, "{}", problem.code.en);
+    *problem
 }
 
 async fn plan(context: &SessionContext, rule: &Rule) -> Result<Kept> {
@@ -104,23 +153,6 @@ async fn plan(context: &SessionContext, rule: &Rule) -> Result<Kept> {
         Kept::of(context, &rule.file, frame).await
     };
     planned.await.map_err(|problem| Problem::new(codes::sql::RULE_NOT_RUN, problem.at.clone(), problem.found.clone()))
-}
-
-async fn run(plan: &Kept, rule: &Rule) -> Result<Vec<Finding>> {
-    let batches = plan
-        .run()
-        .await
-        .map_err(|error| Problem::new(codes::sql::RULE_NOT_RUN, rule.file.clone(), error.strip_backtrace()))?;
-    let mut findings = Vec::new();
-    for batch in &batches {
-        findings.extend(findings_of(batch, rule)?);
-    }
-    findings.retain(|finding| rule.is_valid_on(finding.window_end));
-    // The engine promises no order; ours is by content, so that a rerun gives the same alert.
-    findings.sort_by(|one, other| {
-        (&one.series, one.window_end, one.window_start).cmp(&(&other.series, other.window_end, other.window_start))
-    });
-    Ok(findings)
 }
 
 /// Table `findings`: what the rules before found.

@@ -1,7 +1,8 @@
 //! A finding: one row of a rule, saying that an alert should stand for one window of one unit.
 //!
 //! Promises: a rule may give integers, floats, dates or texts of any width; a column that is missing or null where it
-//! must not be is named. Never: fills in a number that the rule did not give.
+//! must not be is named; what happens in a unit of unknown area is not lost, for it is put to the whole area that we watch.
+//! Never: fills in a number that the rule did not give.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -30,8 +31,8 @@ pub struct Finding {
     pub severity: Option<Severity>,
 }
 
-/// The rows of a batch that `rule` returned.
-pub fn findings_of(batch: &RecordBatch, rule: &Rule) -> Result<Vec<Finding>> {
+/// The rows of a batch that `rule` returned. `home` is the area of those that know none: a facility that is not registered.
+pub fn findings_of(batch: &RecordBatch, rule: &Rule, home: Option<&str>) -> Result<Vec<Finding>> {
     let columns = Columns { batch, rule };
     let unit_kind = columns.texts("unit_kind", Need::Required)?;
     let unit_id = columns.texts("unit_id", Need::Required)?;
@@ -56,7 +57,9 @@ pub fn findings_of(batch: &RecordBatch, rule: &Rule) -> Result<Vec<Finding>> {
                 series: Series {
                     unit_kind: must(&unit_kind, "unit_kind")?,
                     unit_id: must(&unit_id, "unit_id")?,
-                    area_code: must(&area_code, "area_code")?,
+                    area_code: given(&area_code)
+                        .or_else(|| home.map(str::to_owned))
+                        .ok_or_else(|| columns.null("area_code"))?,
                     signal: must(&signal, "signal")?,
                 },
                 facility_id: given(&facility_id),
@@ -174,6 +177,7 @@ mod tests {
         findings_of(
             &RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap(),
             &rule,
+            Some("990100"),
         )
     }
 
@@ -199,6 +203,13 @@ mod tests {
         let found = findings(least()).unwrap();
         assert_eq!((found[0].observed, found[0].threshold, found[0].window_end), (3.0, 2.0, Day(101)));
         assert_eq!((found[0].severity, found[0].statistic), (None, None));
+    }
+
+    #[test]
+    fn a_unit_of_unknown_area_is_put_to_the_area_that_we_watch() {
+        let mut columns = least();
+        columns[2].1 = Arc::new(StringArray::from(vec![None::<&str>]));
+        assert_eq!(findings(columns).unwrap()[0].series.area_code, "990100");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::changes::{Changes, changed_rules};
-use super::evaluate::{Plans, Standing};
+use super::evaluate::{Dirty, Plans, Standing};
 use super::pack::Pack;
 use super::reconcile::{Evaluation, reconcile, rule_gone};
 use super::tick::pack_of;
@@ -39,6 +39,8 @@ pub struct Judged {
     pub findings: usize,
     /// Of the rules that judged.
     pub rules_digest: String,
+    /// Why some of them did not.
+    pub broken: Vec<Problem>,
 }
 
 impl Judge {
@@ -66,20 +68,29 @@ impl Judge {
         };
         let pack = plans.pack.clone();
         let same_rules = self.before.as_ref().is_some_and(|before| before.digest == pack.digest);
-        let everything = renewed || !groups.is_empty() || today_is_new || !same_rules;
-        plans.evaluate(&self.moment, tick, everything, &mut self.standing).await?;
-        self.plans = Some(plans);
-        self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
         let other_words = renewed && differs_beyond_rules(&words, &self.moment.edition);
         // Before the first tick there is nothing that a change could have withdrawn.
         let rules = if same_rules { BTreeSet::new() } else { changed_rules(self.before.as_deref(), &pack) };
         let changes = Changes::of(&self.moment, &groups, rules, other_words);
+        let dirty = match renewed || today_is_new || !same_rules {
+            true => Dirty::Everything,
+            false => Dirty::Units(changes.units.clone()),
+        };
+        let broken = plans.evaluate(&self.moment, tick, &dirty, &mut self.standing).await?;
+        self.plans = Some(plans);
+        self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
         let changes = self.reconcile(&pack, tick, &changes);
         let findings = self.standing.values().map(Vec::len).sum();
         let rules_digest = pack.digest.clone();
         self.before = Some(pack);
         self.last_tick = tick;
-        Ok(Judged { changes, findings, rules_digest })
+        Ok(Judged { changes, findings, rules_digest, broken })
+    }
+
+    /// Goes on with another pack.
+    pub fn change_pack(&mut self, pack_id: &str) {
+        self.plans = self.plans.take().filter(|_| self.pack_id == pack_id);
+        pack_id.clone_into(&mut self.pack_id);
     }
 
     /// Takes up a revision, unless a newer one is known.

@@ -80,7 +80,7 @@ impl Detect {
         // The log's clock at that version is the tick itself: what is committed while we judge belongs to the next one.
         let signals = heartbeat(&*self.log, Table::Signals, tick.max(self.judge.last_tick + 1)).await?;
         let tick = signals.clock;
-        let Judged { mut changes, findings, rules_digest } = self.judge.judge(&*self.log, tick).await?;
+        let Judged { mut changes, findings, rules_digest, .. } = self.judge.judge(&*self.log, tick).await?;
         let done =
             Done { tick, signals: signals.version as i64, findings: findings as i64, changes: changes.len() as i64 };
         self.commit(&done, &mut changes).await?;

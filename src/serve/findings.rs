@@ -30,7 +30,8 @@ use crate::terms::Day;
 
 /// Days before the tick that are judged, where no pack says so.
 const HORIZON_DAYS_DEFAULT: i32 = 30;
-/// Place of `window_end` among the columns.
+/// Places of `area_code` and `window_end` among the columns.
+const AREA_CODE: usize = 3;
 const WINDOW_END: usize = 8;
 
 /// The table.
@@ -51,7 +52,7 @@ impl Findings {
         let context = session_of(&self.texts, &self.pack, &shown.moment, shown.tick)?;
         let mut found = RecordBatch::new_empty(findings_schema());
         for rule in self.texts.in_order_of_need(&self.pack) {
-            found = joined(&found, &finding_rows(&context, &rule, &found).await?)?;
+            found = joined(&found, &finding_rows(&context, &rule, &found, &shown.moment).await?)?;
         }
         Ok(found)
     }
@@ -96,7 +97,12 @@ pub fn session_of(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) ->
 }
 
 /// What a rule returns in a session of `session_of`, valid windows only; `before` is what it may read of others.
-pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before: &RecordBatch) -> Result<RecordBatch> {
+pub async fn finding_rows(
+    context: &SessionContext,
+    rule: &RuleText<'_>,
+    before: &RecordBatch,
+    moment: &Moment,
+) -> Result<RecordBatch> {
     // There is none before the first rule.
     let _ = context.deregister_table("findings");
     engine::register(context, "findings", findings_schema(), vec![before.clone()])?;
@@ -113,6 +119,10 @@ pub async fn finding_rows(context: &SessionContext, rule: &RuleText<'_>, before:
             None => arrow::array::new_null_array(field.data_type(), rows.num_rows()),
         });
     }
+    // As a tick does: a unit of unknown area is put to the whole area that we watch.
+    let home = moment.registers.home();
+    let areas = columns[AREA_CODE].as_string::<i32>().iter().map(|area| area.or(home));
+    columns[AREA_CODE] = Arc::new(areas.collect::<StringArray>());
     let rows = RecordBatch::try_new(findings_schema(), columns).map_err(|error| broken(error.to_string()))?;
     let limit = |key: &str| Day::parse(rule.header(key));
     let (from, to) = (limit("valid_from"), limit("valid_to"));

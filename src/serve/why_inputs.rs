@@ -12,7 +12,7 @@ use super::edition::{RuleText, Texts};
 use super::findings::{finding_rows, joined, session_of};
 use super::why::{LineKind, Why};
 use super::why_facts::Facts;
-use crate::cells::count::{CellKey, Counting, Wanted};
+use crate::cells::count::{CellKey, Counting, Units, Wanted};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
 use crate::cells::session::findings_schema;
@@ -61,7 +61,7 @@ impl Inputs<'_> {
         let mut subjects = BTreeSet::from([Subject::of(self.facts)]);
         let mut findings = RecordBatch::new_empty(findings_schema());
         for need in &needed {
-            let rows = finding_rows(&context, need, &findings).await?;
+            let rows = finding_rows(&context, need, &findings, &self.moment).await?;
             for row in 0..rows.num_rows() {
                 let finding = Finding { rows: &rows, row };
                 if finding.text("area_code") == self.facts.text("area_code") && finding.touches(self.facts) {
@@ -71,7 +71,7 @@ impl Inputs<'_> {
             }
             findings = joined(&findings, &rows)?;
         }
-        let rows = finding_rows(&context, rule, &findings).await?;
+        let rows = finding_rows(&context, rule, &findings, &self.moment).await?;
         let mut supported = false;
         for row in 0..rows.num_rows() {
             let finding = Finding { rows: &rows, row };
@@ -114,13 +114,16 @@ impl Inputs<'_> {
         for subject in subjects {
             let (from, until) = (subject.from.plus(-history), subject.until);
             let turnout = self.moment.turnout(from, until);
+            let mut units = Units::default();
+            units.insert(&subject.unit_kind, &subject.unit_id);
             let wanted = Wanted {
-                unit_kinds: Some(BTreeSet::from([subject.unit_kind.clone()])),
+                unit_kinds: None,
                 signals: Some(BTreeSet::from([subject.signal.clone()])),
+                units: Some(Arc::new(units)),
             };
             for (key, cell) in self.counting(&turnout).cells(&wanted, from, until) {
                 let CellKey { unit_kind, unit_id, signal, day } = &key;
-                if *unit_id != subject.unit_id || !told.insert(key.clone()) {
+                if !told.insert(key.clone()) {
                     continue;
                 }
                 let count = cell.count.map_or_else(|| "null".to_owned(), |count| count.to_string());

@@ -15,6 +15,7 @@ use qianshao::delta::reference::{Text, put_in_force};
 use qianshao::delta::tables::Table;
 use qianshao::detect::alert_rows::rows_of;
 use qianshao::detect::backtest::{backtest, recorded_ticks};
+use qianshao::detect::judge::Judge;
 use qianshao::detect::tick::Detect;
 use qianshao::pipeline::{Folders, InForce};
 use qianshao::problem::Result;
@@ -28,6 +29,14 @@ use super::world::PREFIX;
 
 const DAYS: u32 = 6;
 const TICKS_PER_DAY: i64 = 2;
+const RULES: [&str; 6] = [
+    "missing_report",
+    "school_class_1d3",
+    "school_class_3d5",
+    "school_absence",
+    "customs_symptomatic",
+    "multi_channel",
+];
 const NUMBER: &str = "[parameters.\"missing_report.blue_days\"]\nvalue = 1";
 
 /// The same texts, but that one missing report is no alert any more.
@@ -44,7 +53,7 @@ async fn the_recorded_ticks_over_the_final_log_give_the_same_alert_history() {
     let options =
         Options { seed: 11, days: DAYS, start, scale: 0.05, prefix: PREFIX.to_owned(), partitions: 2, planted: true };
     let folder = tempfile::tempdir().unwrap();
-    let mut week = Week::begin(options, folder.path(), &["missing_report", "school_class_1d3", "multi_channel"]).await;
+    let mut week = Week::begin(options, folder.path(), &RULES).await;
     for tick in 1..=i64::from(DAYS) * TICKS_PER_DAY {
         let at = start.start_micros() + tick * MICROS_PER_DAY / TICKS_PER_DAY;
         // The consumer stands still for a morning: what was sent then is missing, and comes after all.
@@ -70,12 +79,27 @@ async fn the_recorded_ticks_over_the_final_log_give_the_same_alert_history() {
     let live = history(&*week.log).await.unwrap();
     let unstamped: Vec<usize> = (0..Table::AlertHistory.columns().len()).collect();
     assert_eq!(live.project(&unstamped).unwrap(), rows_of(&again).unwrap());
+    assert_eq!(rows_of(&judged_whole(&*week.log).await).unwrap(), rows_of(&again).unwrap());
     // The week had what it is about.
     assert_eq!(recorded_ticks(&*week.log).await.unwrap().len() as i64, i64::from(DAYS) * TICKS_PER_DAY);
     let withdrawn = |reason: &Reason| again.iter().filter(|alert| alert.reason.as_ref() == Some(reason)).count();
     let counts = (again.len(), withdrawn(&Reason::RuleChanged), withdrawn(&Reason::Corrected));
     println!("revisions, of them withdrawn for a changed rule, for rows: {counts:?}");
     assert!(counts.0 > 20 && counts.1 > 0 && counts.2 > 0, "{counts:?}");
+}
+
+/// The same by a judge that is opened anew for every tick: it has found nothing yet, so no rule is narrowed to the units
+/// about which rows came.
+async fn judged_whole(log: &dyn Log) -> Vec<Alert> {
+    let (mut revisions, mut last_tick, mut digest) = (Vec::<Alert>::new(), 0, String::new());
+    for tick in recorded_ticks(log).await.unwrap() {
+        let mut judge = Judge::open(log, "2021-CF", Mode::Test, last_tick, &digest).await.unwrap();
+        revisions.iter().for_each(|revision| judge.remember(revision.clone()));
+        let judged = judge.judge(log, tick).await.unwrap();
+        revisions.extend(judged.changes);
+        (last_tick, digest) = (tick, judged.rules_digest);
+    }
+    revisions
 }
 
 /// A log into which somebody commits while alerts are written, and which may break before a tick is recorded.

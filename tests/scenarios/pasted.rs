@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use qianshao::cells::moment::Moment;
 use qianshao::delta::reference::{Text, put_in_force};
-use qianshao::detect::evaluate::{Plans, Standing};
+use qianshao::detect::evaluate::{Dirty, Plans, Standing};
 use qianshao::detect::finding::{Finding, findings_of};
 use qianshao::detect::tick::pack_of;
 use qianshao::engine;
@@ -66,7 +66,7 @@ async fn every_shipped_rule_pasted_into_sql_returns_what_the_tick_found() {
     let pack = pack_of(&moment.edition, "2021-CF").unwrap();
     let mut standing = Standing::new();
     let plans = Plans::of(&moment, pack.clone()).await.unwrap();
-    plans.evaluate(&moment, tick, true, &mut standing).await.unwrap();
+    plans.evaluate(&moment, tick, &Dirty::Everything, &mut standing).await.unwrap();
 
     let asked = Asked { as_of: Some(tick), now: tick, pack: pack.id.clone(), prefix: PREFIX.to_owned() };
     let context = session(&week.log, &asked).await.unwrap();
@@ -74,7 +74,7 @@ async fn every_shipped_rule_pasted_into_sql_returns_what_the_tick_found() {
     let mut firing = 0;
     for rule in &pack.rules {
         let batches = engine::query(&context, &rule.file, &rule.sql).await.unwrap();
-        let pasted = batches.iter().flat_map(|batch| findings_of(batch, rule).unwrap());
+        let pasted = batches.iter().flat_map(|batch| findings_of(batch, rule, moment.registers.home()).unwrap());
         let pasted = told(pasted.filter(|finding| rule.is_valid_on(finding.window_end)), horizon);
         assert_eq!(pasted, told(standing[&rule.id].clone(), horizon), "{}", rule.id);
         println!("{}: {} findings", rule.id, pasted.len());

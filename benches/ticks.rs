@@ -1,0 +1,109 @@
+//! What a tick costs after a few reports came, in a city that has reported for days: judged by units about which rows
+//! came, and judged whole.
+//!
+//!   cargo bench --profile dev --bench ticks
+//!
+//! Promises: the same plans as `serve`; counting and rules are in the figure, reading the log and planning are not.
+//! Fails when the two ways come to different findings.
+
+#![expect(clippy::unwrap_used, reason = "a bench may stop")]
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use qianshao::cells::moment::Moment;
+use qianshao::clock::{Clock, ManualClock, WallClock};
+use qianshao::consume::epoch_rows::Intake;
+use qianshao::consume::identity::{Algorithm, Pseudonyms};
+use qianshao::consume::memory::MemoryFeeds;
+use qianshao::consume::message::Message;
+use qianshao::consume::seal::Sealer;
+use qianshao::consume::source::{EpochLimit, Polled, Source, Starts};
+use qianshao::delta::commit::commit_epoch;
+use qianshao::delta::memory_log::MemoryLog;
+use qianshao::delta::reference::{edition, put_in_force};
+use qianshao::detect::changes::Changes;
+use qianshao::detect::evaluate::{Dirty, Plans, Standing};
+use qianshao::detect::tick::pack_of;
+use qianshao::pipeline::{Folders, InForce};
+use qianshao::simulate::{Options, Simulation};
+use qianshao::terms::{Day, MICROS_PER_DAY, MICROS_PER_SECOND, Position};
+
+const PACK: &str = "2021-CF";
+/// Days of history before the day on which the ticks are measured.
+const DAYS: i64 = 14;
+const TICKS: i64 = 24;
+/// Messages before each tick: about what a city of this size sends in a minute and a half.
+const MESSAGES: usize = 10;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (narrowed, whole) = runtime.block_on(measured());
+    println!("p50 of {TICKS} ticks: whole {whole:.1} ms, narrowed {narrowed:.1} ms, ratio {:.2}", whole / narrowed);
+}
+
+/// Milliseconds in the middle.
+fn p50(micros: &mut [i64]) -> f64 {
+    micros.sort_unstable();
+    micros[micros.len() / 2] as f64 / 1e3
+}
+
+async fn measured() -> (f64, f64) {
+    let start = Day::parse("2021-01-04").unwrap();
+    let noon = start.start_micros() + DAYS * MICROS_PER_DAY + MICROS_PER_DAY / 2;
+    let clock = Arc::new(ManualClock::new(start.start_micros() - MICROS_PER_DAY));
+    let (log, in_force) = (MemoryLog::default(), InForce::read(&Folders::default()).unwrap());
+    put_in_force(&log, &*clock, &InForce::CLASSES, &in_force.texts).await.unwrap();
+    let texts = edition(&log, i64::MAX).await.unwrap();
+    let key = [7; 32];
+    let (pseudonyms, sealer) = (Pseudonyms::from_bytes(&key, Algorithm::Sha256), Sealer::from_bytes(&key));
+    let intake = Intake::new(in_force.feeds, &texts, Arc::new(pseudonyms), Arc::new(sealer), "qianshao").await.unwrap();
+    let messages = messages(start, noon);
+    let history = messages.len() - TICKS as usize * MESSAGES;
+    let mut source = MemoryFeeds::of(messages).source(Starts::new());
+    let mut commit = async |messages: usize, at: i64| {
+        clock.advance_to(at);
+        let limit = EpochLimit { messages, bytes: usize::MAX, wait_ms: 1 };
+        let Polled::Epoch(epoch) = source.next_epoch(&limit).await.unwrap() else { return };
+        let rows = intake.rows(&epoch, &BTreeSet::new(), clock.now()).await.unwrap();
+        commit_epoch(&log, &*clock, &rows).await.unwrap();
+    };
+    commit(history, noon).await;
+    let wall = WallClock;
+    let mut moment = Arc::new(Moment::as_of(&log, noon).await.unwrap());
+    let plans = Plans::of(&moment, pack_of(&moment.edition, PACK).unwrap()).await.unwrap();
+    let (mut kept, mut anew) = (Standing::new(), Standing::new());
+    let broken = plans.evaluate(&moment, noon, &Dirty::Everything, &mut kept).await.unwrap();
+    assert_eq!(broken, [], "every rule runs");
+    let (mut narrowed, mut whole) = (Vec::new(), Vec::new());
+    for tick in 1..=TICKS {
+        let at = noon + tick * 90 * MICROS_PER_SECOND;
+        commit(MESSAGES, at).await;
+        let groups = Arc::get_mut(&mut moment).unwrap().advance(&log, at).await.unwrap();
+        let dirty = Dirty::Units(Changes::of(&moment, &groups, BTreeSet::new(), false).units);
+        let began = wall.now();
+        plans.evaluate(&moment, at, &dirty, &mut kept).await.unwrap();
+        let between = wall.now();
+        plans.evaluate(&moment, at, &Dirty::Everything, &mut anew).await.unwrap();
+        narrowed.push(between - began);
+        whole.push(wall.now() - between);
+        assert_eq!(kept, anew, "tick {tick}");
+    }
+    println!("{history} messages before, {} findings", kept.values().map(Vec::len).sum::<usize>());
+    (p50(&mut narrowed), p50(&mut whole))
+}
+
+fn messages(start: Day, until: i64) -> Vec<Message> {
+    let days = DAYS as u32 + 1;
+    let options =
+        Options { seed: 1, days, start, scale: 1.0, prefix: "qianshao".to_owned(), partitions: 8, planted: true };
+    let message = |one: qianshao::simulate::Outgoing| Message {
+        position: Position { topic: one.topic.into(), partition: one.partition, offset: one.offset },
+        timestamp: Some(one.at),
+        key: Some(one.key),
+        headers: one.headers,
+        payload: one.payload,
+    };
+    Simulation::new(options).until(until).messages.into_iter().map(message).collect()
+}
