@@ -21,6 +21,7 @@ use crate::delta::reference::{Text, put_in_force};
 use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
 use crate::delta::tables::Table;
 use crate::detect::folder::read_folders;
+use crate::detect::pack::Packs;
 use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, Ticked, texts_of};
 use crate::kafka::seat::Seat;
 use crate::problem::{Problem, Result, codes};
@@ -52,6 +53,7 @@ pub struct State {
 /// Everything that is put in force, and the feeds themselves.
 pub struct InForce {
     pub feeds: Arc<Feeds>,
+    pub packs: Packs,
     pub texts: Vec<Text>,
 }
 
@@ -68,10 +70,12 @@ impl InForce {
             body: kind.contract_json.clone(),
         };
         let mut texts: Vec<Text> = feeds.feeds.iter().flat_map(|feed| &feed.kinds).map(contract).collect();
-        texts.extend(texts_of(&read_folders(folders.rules.as_deref())?));
+        let rules = read_folders(folders.rules.as_deref())?;
+        let packs = Packs::of_folders(&rules)?;
+        texts.extend(texts_of(&rules));
         texts.extend(csv_texts(CLASS_CODE, folders.codes.as_deref())?);
         texts.extend(csv_texts(CLASS_REGISTER, folders.registers.as_deref())?);
-        Ok(Self { feeds: Arc::new(feeds), texts })
+        Ok(Self { feeds: Arc::new(feeds), packs, texts })
     }
 }
 
@@ -84,7 +88,7 @@ pub async fn open_state(state: &Path, folders: &Folders, clock: &Arc<dyn Clock>)
 
 /// Puts feeds, rules, registers and code lists in force.
 pub async fn enforce(log: &DeltaLog, folders: &Folders, clock: &Arc<dyn Clock>) -> Result<Arc<Feeds>> {
-    let InForce { feeds, texts } = InForce::read(folders)?;
+    let InForce { feeds, texts, .. } = InForce::read(folders)?;
     put_in_force(log, &**clock, &InForce::CLASSES, &texts).await?;
     Ok(feeds)
 }

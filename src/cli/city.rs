@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{io, say, say_error};
+use super::{Words, io, say, say_error};
 use crate::clock::{Clock, WallClock};
 use crate::demo::{live, once};
 use crate::pipeline::{Folders, Stop};
@@ -51,13 +51,6 @@ impl City {
             planted: true,
         })
     }
-}
-
-/// Words of the demo.
-#[derive(Clone, Copy, ValueEnum)]
-enum Words {
-    Zh,
-    En,
 }
 
 #[derive(Args)]
@@ -130,10 +123,7 @@ async fn demo_once(wanted: &Demo) -> Result<bool> {
 }
 
 async fn demo_live(wanted: &Demo) -> Result<bool> {
-    let language = match wanted.lang {
-        Words::Zh => live::Language::Zh,
-        Words::En => live::Language::En,
-    };
+    let language = wanted.lang.language();
     if let Some(aside) = live::set_aside(&wanted.state).map_err(|error| io(&wanted.state, &error))? {
         say(&match language {
             live::Language::Zh => format!("上次演示的数据已移到 {}", aside.display()),

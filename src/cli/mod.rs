@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::consume::identity::{Algorithm, Pseudonyms};
 use crate::consume::seal::Sealer;
+use crate::demo::live::Language;
 use crate::problem::{self, Problem, Result, codes};
 
+mod check;
 mod city;
 mod feed;
 mod offsets;
@@ -37,8 +39,8 @@ enum Verb {
     Demo(Box<city::Demo>),
     /// Run against Apache Kafka. 连接 Kafka 正式运行
     Serve(serve::Serve),
-    /// Look at a configuration without running it. 检查配置
-    Check(serve::Check),
+    /// Look at a configuration without running it, and at what a start would change. 检查配置，预览规则变更
+    Check(check::Check),
     /// Ask the tables in SQL. 用 SQL 查询
     Sql(sql::Sql),
     /// Explain an alert down to its records. 解释预警
@@ -72,12 +74,28 @@ impl Cli {
     }
 }
 
+/// In which words alerts are told.
+#[derive(Clone, Copy, ValueEnum)]
+enum Words {
+    Zh,
+    En,
+}
+
+impl Words {
+    const fn language(self) -> Language {
+        match self {
+            Self::Zh => Language::Zh,
+            Self::En => Language::En,
+        }
+    }
+}
+
 /// Runs one verb.
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
         Verb::Demo(demo) => city::demo(*demo).await,
         Verb::Serve(serve) => serve::serve(&serve).await,
-        Verb::Check(check) => serve::check(&check).await,
+        Verb::Check(check) => check::check(&check).await,
         Verb::Sql(sql) => sql::sql(&sql).await,
         Verb::Alert(alert) => sql::alert(&alert).await,
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,

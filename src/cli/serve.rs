@@ -1,4 +1,4 @@
-//! `qianshao serve -c FILE` and `qianshao check -c FILE`: the roles of a configuration, against Apache Kafka.
+//! `qianshao serve -c FILE`: the roles of a configuration, against Apache Kafka.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tracing::info;
 
-use super::{config_of, say, say_error, sql};
+use super::{config_of, say, sql};
 use crate::clock::{Clock, WallClock};
 use crate::config::{self, Config, Role};
 use crate::consume::identity::{Algorithm, Pseudonyms};
@@ -16,11 +16,9 @@ use crate::consume::role::Consume;
 use crate::consume::seal::Sealer;
 use crate::consume::source::Pace;
 use crate::delta::delta_log::DeltaLog;
-use crate::detect::pack::Packs;
 use crate::detect::tick::Detect;
-use crate::kafka;
 use crate::kafka::seat::Seat;
-use crate::pipeline::{self, Folders, InForce, State, Stop};
+use crate::pipeline::{self, Folders, State, Stop};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::role::Publish;
 use crate::publish::topic::KafkaOutbox;
@@ -30,38 +28,6 @@ pub struct Serve {
     /// The configuration, see docs/configuration.md. 配置文件
     #[arg(short, long)]
     config: PathBuf,
-}
-
-#[derive(Args)]
-pub struct Check {
-    #[arg(short, long)]
-    config: PathBuf,
-}
-
-/// Explains problem and remedy of a configuration; where nothing is wrong with it, also of what the broker has.
-pub async fn check(wanted: &Check) -> Result<bool> {
-    let config = config_of(&wanted.config)?;
-    let mut problems = config::check(&config);
-    let packs = Packs::load(config.folders.rules.as_deref())?;
-    problems.extend(config::check_pack(&config, packs.packs.keys().map(String::as_str)));
-    if problems.is_empty() && (config.has(Role::Consume) || config.has(Role::Publish)) {
-        problems = kafka::setup::look(&config.kafka, &feed_topics(&config)?).await;
-    }
-    problems.iter().for_each(|problem| say_error(&problem.to_string()));
-    if problems.is_empty() {
-        say("the configuration is fine / 配置检查通过");
-    }
-    Ok(problems.is_empty())
-}
-
-/// What `consume` reads: the topics of every feed folder.
-fn feed_topics(config: &Config) -> Result<Vec<String>> {
-    if !config.has(Role::Consume) {
-        return Ok(Vec::new());
-    }
-    let feeds = InForce::read(&folders_of(config))?.feeds;
-    let topics = config.kafka.topics();
-    Ok(feeds.feeds.iter().map(|feed| topics.feed(&feed.name)).collect())
 }
 
 /// Runs the configured roles until Ctrl-C, a SIGTERM, or until one of them ends.
@@ -104,7 +70,7 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
     ended.map(|()| true)
 }
 
-fn folders_of(config: &Config) -> Folders {
+pub(super) fn folders_of(config: &Config) -> Folders {
     let folders = config.folders.clone();
     Folders { feeds: folders.feeds, rules: folders.rules, registers: folders.registers, codes: folders.codes }
 }

@@ -8,11 +8,11 @@ use super::keys::{KEYS, Key, Kind, SECTIONS};
 
 const HEAD: &str = "# Configuration 配置
 
-One TOML file: `qianshao serve -c FILE`. `qianshao check -c FILE` says what is wrong with it and what to do.
+One TOML file: `qianshao serve -c FILE`. `qianshao check -c FILE` says what is wrong with it, what to do, and what a start would change.
 Every key may be left out. An unknown key is refused. A relative path starts at the folder of the file.
 A complete file with every key is `deploy/qianshao.toml`.
 
-一个 TOML 文件：`qianshao serve -c 文件`。`qianshao check -c 文件` 指出问题与改法。各键均可省略；未知的键会被拒绝；相对路径以配置文件所在文件夹为起点。
+一个 TOML 文件：`qianshao serve -c 文件`。`qianshao check -c 文件` 指出问题与改法，并预览启动将带来的变更。各键均可省略；未知的键会被拒绝；相对路径以配置文件所在文件夹为起点。
 完整示例见 `deploy/qianshao.toml`。
 
 This page is written from `src/config/keys.rs`; a test compares them. 本页由程序生成。

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
+use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::commit::{Committed, append_once};
-use super::files::known_at_of;
-use super::log::Log;
+use super::files::{self, known_at_of};
+use super::log::{Append, Appended, Head, Log};
 use super::tables::Table;
 use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
-use crate::terms::hex;
+use crate::terms::{KnownAt, hex};
 
 /// The list of areas that adjoin: a rule that reads it judges a unit by its neighbours' rows too.
 pub const ADJACENCY: &str = "adjacency";
@@ -90,9 +91,8 @@ pub async fn edition(log: &dyn Log, until: i64) -> Result<Edition> {
     Ok(edition)
 }
 
-/// Makes `wanted` the texts in force for its classes, writing only what differs. Answers whether anything did.
-pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wanted: &[Text]) -> Result<bool> {
-    let now = edition(log, i64::MAX).await?;
+/// What must be written to make `wanted` the texts in force for `classes`; an empty body withdraws.
+pub fn difference(now: &Edition, classes: &[&str], wanted: &[Text]) -> Vec<Text> {
     let mut changed: Vec<Text> = wanted
         .iter()
         .filter(|text| now.texts.get(&(text.class.clone(), text.name.clone())) != Some(&text.body))
@@ -106,6 +106,12 @@ pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wa
             changed.push(Text { class: class.clone(), name: name.clone(), body: String::new() });
         }
     }
+    changed
+}
+
+/// Makes `wanted` the texts in force for its classes, writing only what differs. Answers whether anything did.
+pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wanted: &[Text]) -> Result<bool> {
+    let changed = difference(&edition(log, i64::MAX).await?, classes, wanted);
     if changed.is_empty() {
         return Ok(false);
     }
@@ -113,6 +119,44 @@ pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wa
     let rows = rows_of(&changed)?;
     let committed = append_once(log, clock, Table::Reference, rows, &[("edition", version)], 0).await?;
     Ok(matches!(committed, Committed::Now(_)))
+}
+
+/// A log as if `texts` had come into force at one moment. Nothing can be written to it.
+pub struct Proposed<'a> {
+    log: &'a dyn Log,
+    texts: Vec<RecordBatch>,
+    known_at: KnownAt,
+}
+
+impl<'a> Proposed<'a> {
+    pub fn new(log: &'a dyn Log, texts: &[Text], known_at: KnownAt) -> Result<Self> {
+        let file =
+            files::encode(Table::Reference, &rows_of(texts)?, known_at, &files::Ranges::new(), known_at.micros())?;
+        let texts = files::decode(Table::Reference, file.bytes, known_at.day(), i64::MIN, i64::MAX)?;
+        Ok(Self { log, texts, known_at })
+    }
+}
+
+#[async_trait]
+impl Log for Proposed<'_> {
+    async fn head(&self, table: Table) -> Result<Head> {
+        let head = self.log.head(table).await?;
+        let clock = if table == Table::Reference { self.known_at.micros() } else { head.clock };
+        Ok(Head { clock, ..head })
+    }
+
+    async fn append(&self, _: Table, _: &Head, _: Append) -> Appended {
+        Appended::Refused
+    }
+
+    async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
+        let mut rows = self.log.read(table, after, until).await?;
+        let at = self.known_at.micros();
+        if table == Table::Reference && at > after && at <= until {
+            rows.extend(self.texts.iter().cloned());
+        }
+        Ok(rows)
+    }
 }
 
 fn rows_of(texts: &[Text]) -> Result<RecordBatch> {

@@ -16,4 +16,5 @@ pub mod evaluate;
 pub mod changes;
 pub mod judge;
 pub mod tick;
+pub mod preview;
 pub mod backtest;

@@ -51,20 +51,14 @@ pub struct Ticked {
 impl Detect {
     /// Opens where the log stands: alerts as they are, records as of the last tick.
     pub async fn open(log: Arc<dyn Log>, clock: Arc<dyn Clock>, pack_id: &str, mode: Mode) -> Result<Self> {
-        let written = log.head(Table::AlertHistory).await?.marks;
-        let recorded = log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
-        let last_tick = written.get(MARK_TICK).copied().unwrap_or(0).max(recorded);
-        let rules_digest = last_digest(&*log).await?;
-        let mut judge = Judge::open(&*log, pack_id, mode, last_tick, &rules_digest).await?;
-        for batch in log.read(Table::AlertHistory, i64::MIN, i64::MAX).await? {
-            alerts_of(&batch)?.into_iter().for_each(|alert| judge.remember(alert));
-        }
+        let stood = Stood::of(&*log).await?;
+        let judge = stood.judge(&*log, pack_id, mode).await?;
         let detect = Self { judge, log, clock };
         // An earlier life wrote alert rows and died before it recorded their tick.
-        if recorded < last_tick {
-            let of = |mark: &str| written.get(mark).copied().unwrap_or(0);
+        if stood.recorded < stood.last_tick {
+            let of = |mark: &str| stood.written.get(mark).copied().unwrap_or(0);
             let done = Done {
-                tick: last_tick,
+                tick: stood.last_tick,
                 signals: of(MARK_SIGNALS),
                 findings: of(MARK_FINDINGS),
                 changes: of(MARK_CHANGES),
@@ -134,6 +128,34 @@ impl Detect {
     }
 }
 
+/// How far the log was judged.
+pub(super) struct Stood {
+    /// Marks of the newest alert rows, and the newest tick that is recorded.
+    written: BTreeMap<String, i64>,
+    recorded: i64,
+    pub(super) last_tick: i64,
+    /// Empty before the first tick.
+    pub(super) rules_digest: String,
+}
+
+impl Stood {
+    pub(super) async fn of(log: &dyn Log) -> Result<Self> {
+        let written = log.head(Table::AlertHistory).await?.marks;
+        let recorded = log.head(Table::Ticks).await?.marks.get(MARK_TICK).copied().unwrap_or(0);
+        let last_tick = written.get(MARK_TICK).copied().unwrap_or(0).max(recorded);
+        Ok(Self { written, recorded, last_tick, rules_digest: last_digest(log).await? })
+    }
+
+    /// A judge that goes on from there, with the alerts as they are.
+    pub(super) async fn judge(&self, log: &dyn Log, pack_id: &str, mode: Mode) -> Result<Judge> {
+        let mut judge = Judge::open(log, pack_id, mode, self.last_tick, &self.rules_digest).await?;
+        for batch in log.read(Table::AlertHistory, i64::MIN, i64::MAX).await? {
+            alerts_of(&batch)?.into_iter().for_each(|alert| judge.remember(alert));
+        }
+        Ok(judge)
+    }
+}
+
 /// What the row of a tick says besides the texts in force.
 struct Done {
     tick: i64,
@@ -153,6 +175,19 @@ async fn last_digest(log: &dyn Log) -> Result<String> {
 
 /// The pack in force, read from the texts of an edition. Where there is no pack at all there are no rules.
 pub fn pack_of(edition: &Edition, id: &str) -> Result<Pack> {
+    let packs = packs_of(edition)?;
+    if packs.packs.is_empty() {
+        return Ok(Pack::without_rules(id));
+    }
+    packs.get(id).cloned().ok_or_else(|| {
+        let known: Vec<&str> = packs.packs.keys().map(String::as_str).collect();
+        Problem::new(codes::rule::PACK, format!("pack {id}"), "no such pack")
+            .help(format!("choose one of: {}", known.join(", ")))
+    })
+}
+
+/// Every pack in force.
+pub(super) fn packs_of(edition: &Edition) -> Result<Packs> {
     let mut folders: BTreeMap<&str, PackFolder> = BTreeMap::new();
     for (name, body) in edition.of(CLASS_PACK) {
         let pack = name.split_once('/').map_or(name, |(pack, _)| pack);
@@ -171,15 +206,7 @@ pub fn pack_of(edition: &Edition, id: &str) -> Result<Pack> {
         }
     }
     let folders: Vec<PackFolder> = folders.into_values().collect();
-    let packs = Packs::of_folders(&folders)?;
-    if packs.packs.is_empty() {
-        return Ok(Pack::without_rules(id));
-    }
-    packs.get(id).cloned().ok_or_else(|| {
-        let known: Vec<&str> = packs.packs.keys().map(String::as_str).collect();
-        Problem::new(codes::rule::PACK, format!("pack {id}"), "no such pack")
-            .help(format!("choose one of: {}", known.join(", ")))
-    })
+    Packs::of_folders(&folders)
 }
 
 /// The texts of a rules folder, to be put in force.

@@ -78,6 +78,30 @@ fn a_city_that_is_sent_raises_its_alerts_and_a_kill_in_the_middle_repeats_nothin
     second.stop();
     assert!(!log.contains("ERROR") && !log.contains("not there before"), "{log}");
     judge(&deployment);
+    a_changed_number_does_what_check_foretold(&deployment);
+}
+
+/// Nobody's class has so many pupils, so every alert of the rule is withdrawn: `check` says it, then `serve` does it.
+fn a_changed_number_does_what_check_foretold(deployment: &Deployment) {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    assert!(Command::new("cp").args(["-r", shipped]).arg(deployment.path("rules")).status().unwrap().success());
+    let pack = deployment.path("rules/base/pack.toml");
+    let text = fs::read_to_string(&pack).unwrap();
+    let (number, changed) = ("[parameters.\"school_class_1d3.pupils\"]\nvalue = 3\n", "value = 300\n");
+    assert!(text.contains(number));
+    fs::write(&pack, text.replace(number, &number.replace("value = 3\n", changed))).unwrap();
+    let roles = r#""consume", "detect", "publish""#;
+    let config = deployment.config("stricter.toml", roles, &format!("{CITY}rules = \"rules\"\n"));
+    let withdrawn = "SELECT left(alert_id, 8) FROM alerts WHERE reason = 'rule_changed' ORDER BY alert_id";
+    assert!(deployment.ask(withdrawn).is_empty());
+    let foretold = deployment.done(&["check", "-c", "stricter.toml", "--lang", "en"]);
+    let id = |line: &str| line.split_whitespace().last().unwrap().to_owned();
+    let mut ids: Vec<String> = foretold.lines().filter(|line| line.contains("(rule_changed)")).map(id).collect();
+    ids.sort();
+    assert!(!ids.is_empty() && foretold.contains("new or changed pack base/pack.toml"), "{foretold}");
+    let served = deployment.serve(&config).ready();
+    until("what was foretold is withdrawn", || deployment.ask(withdrawn) == ids);
+    served.stop();
 }
 
 #[test]

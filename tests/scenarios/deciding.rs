@@ -4,7 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qianshao::pipeline::Folders;
+use qianshao::alert::{Alert, Mode};
+use qianshao::delta::memory_log::MemoryLog;
+use qianshao::delta::tables::Table;
+use qianshao::detect::preview::{Preview, preview};
+use qianshao::pipeline::{Folders, InForce};
 use tempfile::TempDir;
 
 use super::sabotage::edit;
@@ -122,6 +126,115 @@ async fn rows_about_one_unit_and_numbers_of_one_rule_do_not_speak_for_others() {
         ask(&world, withdrawn).await,
         ["missing_report P990102R01 unsupported", "school_class_1d3 S990101P02/3-2 corrected"]
     );
+}
+
+#[tokio::test]
+async fn a_school_that_is_not_registered_is_heard_and_silences_nobody() {
+    let setting = under(&root().join("rules"), "base").with_rules(&["school_class_1d3"]);
+    let mut world = world(&setting, Schedule::Straight).await;
+    let day = r#"{"school_id":"S990101P77","class_id":"3-2","check_date":"2021-01-18","session":"am","enrolled":42,"present":39,"absent_total":3,"absent_sick":3,"symptom_counts":{"fever":3},"submitted_at":"2021-01-18T08:31:00+08:00"}"#;
+    world.send("school", day);
+    world.tick_at(EVENING).await.unwrap();
+    let alerts = "SELECT unit_id, area_code, state, reason FROM alerts ORDER BY unit_id, area_code";
+    // Nobody knows its county, so it is put to the city.
+    assert_eq!(ask(&world, alerts).await, ["S990101P02/3-2 990101 open NULL", "S990101P77/3-2 990100 open NULL"]);
+    let header = setting.registers()["facilities"].lines().next().unwrap().to_owned();
+    let school =
+        setting.registers()["facilities"].lines().find(|line| line.starts_with("S990101P01")).unwrap().to_owned();
+    world.register("facilities", &format!("{header}\n{}\n", school.replace("S990101P01", "S990101P77"))).await.unwrap();
+    world.tick_at(EVENING + HOUR).await.unwrap();
+    let moved = [
+        "S990101P02/3-2 990101 open NULL",
+        "S990101P77/3-2 990100 withdrawn unsupported",
+        "S990101P77/3-2 990101 open NULL",
+    ];
+    assert_eq!(ask(&world, alerts).await, moved);
+}
+
+async fn foresee(world: &World, setting: &Setting, pack: &str, now: i64) -> Preview {
+    let classes = &InForce::CLASSES;
+    preview(&*world.log, pack, Mode::Test, classes, &setting.texts, now).await.unwrap()
+}
+
+fn told(alert: &Alert) -> String {
+    let reason = alert.reason.as_ref().map_or_else(|| "NULL".to_owned(), ToString::to_string);
+    format!("{} {} {} {reason} {}", alert.id, alert.series.unit_id, alert.state.word(), alert.revision)
+}
+
+#[tokio::test]
+async fn a_preview_is_what_the_next_tick_does_and_writes_nothing() {
+    let folder = rules();
+    let named = ["school_class_1d3", "customs_symptomatic"];
+    let in_force = under(folder.path(), "base").with_rules(&named);
+    let mut world = world(&in_force, Schedule::Restarted).await;
+    world.tick_at(EVENING).await.unwrap();
+    let mut counts = Vec::new();
+    for (hour, pupils) in [(1, 2.0), (2, 4.0)] {
+        edit(folder.path(), "school_class_1d3.pupils", pupils);
+        let setting = under(folder.path(), "base").with_rules(&named);
+        let mut before = Vec::new();
+        for table in Table::ALL {
+            before.push(world.log.head(table).await.unwrap());
+        }
+        let foreseen = foresee(&world, &setting, "base", EVENING + hour * HOUR).await;
+        for (table, head) in Table::ALL.into_iter().zip(before) {
+            assert_eq!(world.log.head(table).await.unwrap(), head, "{}", table.name());
+        }
+        let texts: Vec<&str> = foreseen.texts.iter().map(|text| text.name.as_str()).collect();
+        assert_eq!((texts, foreseen.broken.len()), (vec!["base/pack.toml"], 0));
+        world.put_in_force(&setting).await.unwrap();
+        world.tick_at(EVENING + hour * HOUR).await.unwrap();
+        let newest = "SELECT alert_id, unit_id, state, reason, revision FROM alert_history
+                      WHERE tick = (SELECT max(tick) FROM ticks) ORDER BY alert_id, revision";
+        let foreseen: Vec<String> = foreseen.changes.iter().map(told).collect();
+        assert_eq!(ask(&world, newest).await, foreseen);
+        counts.push(foreseen.len());
+    }
+    // One alert shows its new threshold and another opens; then both are withdrawn.
+    assert_eq!(counts, [2, 2]);
+}
+
+#[tokio::test]
+async fn a_preview_leaves_out_what_time_and_rows_change_by_themselves() {
+    let folder = rules();
+    let named = ["school_class_1d3"];
+    let in_force = under(folder.path(), "base").with_rules(&named);
+    let mut world = world(&in_force, Schedule::Straight).await;
+    // Nobody has judged yet, so what the rows raise by themselves is no matter of the texts.
+    let late = EVENING + 5 * 24 * HOUR;
+    assert_eq!(foresee(&world, &in_force, "base", late).await.changes, []);
+    world.tick_at(EVENING).await.unwrap();
+    let foreseen = foresee(&world, &in_force, "base", late).await;
+    assert_eq!((foreseen.texts.len(), foreseen.changes.len()), (0, 0));
+    world.tick_at(late).await.unwrap();
+    assert_eq!(ask(&world, ALERTS).await, ["school_class_1d3 S990101P02/3-2 ended NULL"]);
+}
+
+#[tokio::test]
+async fn a_preview_knows_another_pack_and_names_a_rule_that_does_not_run() {
+    let folder = rules();
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let pack = "[pack]\nid = \"own\"\nzh = \"自订\"\nen = \"our own\"\nextends = \"base\"\nsource = \"a test\"\n";
+    std::fs::write(own.join("pack.toml"), pack).unwrap();
+    std::fs::write(own.join("two_of_a_class.sql"), RULE).unwrap();
+    let setting = under(folder.path(), "base");
+    let mut world = world(&setting, Schedule::Straight).await;
+    world.tick_at(EVENING).await.unwrap();
+    let foreseen = foresee(&world, &setting, "own", EVENING + HOUR).await;
+    let rules: Vec<String> =
+        foreseen.changes.iter().map(|alert| format!("{} {}", alert.rule, alert.series.unit_id)).collect();
+    assert_eq!((foreseen.texts.len(), rules), (0, vec!["two_of_a_class S990101P02/3-3".to_owned()]));
+
+    std::fs::write(own.join("two_of_a_class.sql"), RULE.replace("count BETWEEN", "cuont BETWEEN")).unwrap();
+    let broken = foresee(&world, &under(folder.path(), "own"), "own", EVENING + HOUR).await.broken;
+    assert_eq!((broken.len(), broken[0].code.id), (1, "QS-S003"));
+    assert!(broken[0].at.contains("two_of_a_class") && broken[0].found.contains("cuont"), "{}", broken[0]);
+    // So does the first start, before anything is there.
+    let nothing = MemoryLog::default();
+    let texts = under(folder.path(), "own");
+    let first = preview(&nothing, "own", Mode::Test, &InForce::CLASSES, &texts.texts, EVENING).await.unwrap();
+    assert!(first.first && first.broken == broken);
 }
 
 /// A rule that was not there when the program was built, in a pack of its own.

@@ -21,7 +21,7 @@ pub struct Setting {
 
 impl Setting {
     pub fn read(folders: &Folders, pack: &str) -> Arc<Self> {
-        let InForce { feeds, texts } = InForce::read(folders).unwrap();
+        let InForce { feeds, texts, .. } = InForce::read(folders).unwrap();
         Arc::new(Self { feeds, texts, pack: pack.to_owned() })
     }
 
