@@ -25,6 +25,6 @@ SELECT
   param('customs_symptomatic.arrivals') AS threshold
 FROM signals
 -- The port reports, the county of destination acts: one alert for each pair and day.
-WHERE unit_kind = 'facility' AND signal IN ('customs_arrival', 'customs_symptomatic') AND area_code IS NOT NULL
+WHERE unit_kind = 'facility' AND signal IN ('customs_arrival', 'customs_symptomatic')
 GROUP BY unit_kind, unit_id, substr(area_code, 1, 6), event_date
 HAVING sum(CASE WHEN signal = 'customs_symptomatic' THEN value ELSE 0 END) >= param('customs_symptomatic.arrivals')

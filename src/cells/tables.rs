@@ -83,6 +83,9 @@ pub enum View {
     ExpectedReports,
 }
 
+/// The first column of `signals` that tells of the message that stands; the others follow.
+const FIRST_OF_STATEMENT: &str = "reported_at";
+
 /// Where a plan finds what is shown when it runs.
 #[derive(Default)]
 pub struct Stage(Mutex<Option<Arc<Shown>>>);
@@ -149,8 +152,14 @@ impl TableProvider for Counted {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let part =
-            Part { stage: self.stage.clone(), view: self.view, schema: self.schema.clone(), wanted: wanted(filters) };
+        let asked = |first: usize| projection.is_none_or(|columns| columns.iter().any(|at| *at >= first));
+        let part = Part {
+            stage: self.stage.clone(),
+            view: self.view,
+            schema: self.schema.clone(),
+            wanted: wanted(filters),
+            asks_who_said_it: self.schema.index_of(FIRST_OF_STATEMENT).is_ok_and(asked),
+        };
         let parts: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(part)];
         Ok(Arc::new(StreamingTableExec::try_new(self.schema.clone(), parts, projection, [], false, None)?))
     }
@@ -162,6 +171,8 @@ struct Part {
     view: View,
     schema: SchemaRef,
     wanted: Wanted,
+    /// Whether anybody reads the columns of the message that stands; finding it costs as much as the rest.
+    asks_who_said_it: bool,
 }
 
 impl Part {
@@ -170,7 +181,7 @@ impl Part {
         let wanted = Wanted { units: shown.units.clone(), ..self.wanted.clone() };
         match self.view {
             View::Cells => cells(&shown, &wanted, &self.schema),
-            View::CurrentSignals => signals(&shown, &wanted, &self.schema),
+            View::CurrentSignals => signals(&shown, &wanted, self.asks_who_said_it, &self.schema),
             View::ExpectedReports => expected(&shown, &self.schema),
         }
     }
@@ -403,7 +414,7 @@ fn is_part_of(moment: &Moment, group: &Group, units: &Units) -> bool {
     above.into_iter().chain([own]).any(|(kind, id)| units.contains(kind, id))
 }
 
-fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
+fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &SchemaRef) -> Result<RecordBatch> {
     let records = &shown.moment.records;
     let names = &records.names;
     let counting = shown.counting();
@@ -422,7 +433,8 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
         let syndrome = shown.moment.meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
         for ((key, _), row) in members.iter().filter(|(_, row)| row.counts) {
             any = true;
-            let statement = records.statement(*key);
+            let statement = asks_who_said_it.then(|| records.statement(*key)).flatten();
+            let record_key = if asks_who_said_it { format!("{key:032x}") } else { String::new() };
             let stands = statement.map(|statement| statement.standing);
             rows.texts([
                 Some(names.text(group.unit_kind)),
@@ -436,7 +448,7 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
                 row.person.map(|name| names.text(name)),
                 row.slot.map(|name| names.text(name)),
                 row.quality.map(|name| names.text(name)),
-                Some(&format!("{key:032x}")),
+                Some(&record_key),
                 statement.map(|statement| statement.operation),
                 statement.map(|statement| statement.topic),
             ]);

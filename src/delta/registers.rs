@@ -181,7 +181,7 @@ impl Registers {
 
     /// The smallest area, a county at least, in which every registered facility lies: who runs us answers for it.
     pub fn home(&self) -> Option<&str> {
-        let mut facilities = self.facilities.keys().filter_map(|id| self.from_the_top(self.area_of(id)?));
+        let mut facilities = self.facilities.keys().filter_map(|id| self.line_of(self.area_of(id)?));
         let first = facilities.next()?;
         let shared = facilities.fold(first, |shared, next| {
             shared.into_iter().zip(next).take_while(|(one, other)| one == other).map(|(one, _)| one).collect()
@@ -190,7 +190,7 @@ impl Registers {
     }
 
     /// The areas above `code` and itself, the largest first, down to the county.
-    fn from_the_top(&self, code: &str) -> Option<Vec<&str>> {
+    fn line_of(&self, code: &str) -> Option<Vec<&str>> {
         let (mut code, mut area) = self.areas.get_key_value(code)?;
         let mut line = Vec::new();
         for _ in 0..REPLACEMENTS_MAX {

@@ -61,7 +61,10 @@ impl Plans {
         for rule in &pack.rules {
             match plan(&context, rule).await {
                 Ok(plan) => drop(plans.insert(rule.id.clone(), plan)),
-                Err(problem) => unplanned.push(report(rule, problem)),
+                Err(problem) => {
+                    report(rule, &problem);
+                    unplanned.push(*problem);
+                }
             }
         }
         let (read, home) = (moment.edition.known_at, moment.registers.home().map(str::to_owned));
@@ -106,7 +109,10 @@ impl Plans {
             self.findings.put(findings_table(standing)?);
             match self.run(plan, rule).await {
                 Ok(findings) => take_up(standing.entry(rule.id.clone()).or_default(), findings, narrow.map(|u| &**u)),
-                Err(problem) => broken.push(report(rule, problem)),
+                Err(problem) => {
+                    report(rule, &problem);
+                    broken.push(*problem);
+                }
             }
         }
         Ok(broken)
@@ -142,9 +148,8 @@ fn by_content(one: &Finding, other: &Finding) -> Ordering {
     (&one.series, one.window_end, one.window_start).cmp(&(&other.series, other.window_end, other.window_start))
 }
 
-fn report(rule: &Rule, problem: Box<Problem>) -> Problem {
+fn report(rule: &Rule, problem: &Problem) {
     error!(rule = rule.id, at = problem.at, found = problem.found, "{}", problem.code.en);
-    *problem
 }
 
 async fn plan(context: &SessionContext, rule: &Rule) -> Result<Kept> {

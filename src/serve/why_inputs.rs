@@ -61,7 +61,7 @@ impl Inputs<'_> {
         let mut subjects = BTreeSet::from([Subject::of(self.facts)]);
         let mut findings = RecordBatch::new_empty(findings_schema());
         for need in &needed {
-            let rows = finding_rows(&context, need, &findings, &self.moment).await?;
+            let rows = finding_rows(&context, need, &findings, self.moment).await?;
             for row in 0..rows.num_rows() {
                 let finding = Finding { rows: &rows, row };
                 if finding.text("area_code") == self.facts.text("area_code") && finding.touches(self.facts) {
@@ -71,7 +71,7 @@ impl Inputs<'_> {
             }
             findings = joined(&findings, &rows)?;
         }
-        let rows = finding_rows(&context, rule, &findings, &self.moment).await?;
+        let rows = finding_rows(&context, rule, &findings, self.moment).await?;
         let mut supported = false;
         for row in 0..rows.num_rows() {
             let finding = Finding { rows: &rows, row };

@@ -129,21 +129,25 @@ async fn rows_about_one_unit_and_numbers_of_one_rule_do_not_speak_for_others() {
 }
 
 #[tokio::test]
-async fn a_school_that_is_not_registered_is_heard_and_silences_nobody() {
-    let setting = under(&root().join("rules"), "base").with_rules(&["school_class_1d3"]);
+async fn what_happens_at_a_facility_that_is_not_registered_is_heard_and_silences_nobody() {
+    let setting = under(&root().join("rules"), "base").with_rules(&["school_class_1d3", "customs_symptomatic"]);
     let mut world = world(&setting, Schedule::Straight).await;
+    let arrival = r#"{"declaration_id":"d1","declared_at":"2021-01-18T10:00:00+08:00","direction":"in","port_code":"9977","symptoms":["cough"],"submitted_at":"2021-01-18T10:05:00+08:00"}"#;
+    world.send("customs", arrival);
     let day = r#"{"school_id":"S990101P77","class_id":"3-2","check_date":"2021-01-18","session":"am","enrolled":42,"present":39,"absent_total":3,"absent_sick":3,"symptom_counts":{"fever":3},"submitted_at":"2021-01-18T08:31:00+08:00"}"#;
     world.send("school", day);
     world.tick_at(EVENING).await.unwrap();
     let alerts = "SELECT unit_id, area_code, state, reason FROM alerts ORDER BY unit_id, area_code";
     // Nobody knows its county, so it is put to the city.
-    assert_eq!(ask(&world, alerts).await, ["S990101P02/3-2 990101 open NULL", "S990101P77/3-2 990100 open NULL"]);
+    let heard = ["9977 990100 open NULL", "S990101P02/3-2 990101 open NULL", "S990101P77/3-2 990100 open NULL"];
+    assert_eq!(ask(&world, alerts).await, heard);
     let header = setting.registers()["facilities"].lines().next().unwrap().to_owned();
     let school =
         setting.registers()["facilities"].lines().find(|line| line.starts_with("S990101P01")).unwrap().to_owned();
     world.register("facilities", &format!("{header}\n{}\n", school.replace("S990101P01", "S990101P77"))).await.unwrap();
     world.tick_at(EVENING + HOUR).await.unwrap();
     let moved = [
+        "9977 990100 open NULL",
         "S990101P02/3-2 990101 open NULL",
         "S990101P77/3-2 990100 withdrawn unsupported",
         "S990101P77/3-2 990101 open NULL",
