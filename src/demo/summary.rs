@@ -135,7 +135,7 @@ pub async fn summarize(log: &dyn Log, ledger: &Path, verdict: &Verdict) -> Resul
         .expected_alerts
         .iter()
         .filter(|alert| {
-            let (from, until) = (Day(alert.onset as i32), Day(alert.window_end as i32));
+            let (from, until) = (Day(alert.begins as i32), Day(alert.window_end as i32));
             alert.statistical && !planted.iter().any(|one| touches(one, &alert.area_code, from, until))
         })
         .map(|alert| (alert.rule.clone(), alert.unit_id.clone(), alert.signal.clone(), Day(alert.onset as i32)))

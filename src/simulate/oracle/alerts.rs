@@ -211,6 +211,7 @@ fn against_planted(run: &Run, lives: &Lives) -> (Vec<Fault>, Vec<ExpectedAlert>)
             area_code: alert.series.area_code.clone(),
             signal: alert.series.signal.clone(),
             onset: alert.opening,
+            begins: alert.onset.min(alert.start),
             window_end: alert.end,
             state: alert.state.to_owned(),
             planted: mine.map(|planted| planted.id.clone()),

@@ -89,6 +89,8 @@ pub struct ExpectedAlert {
     pub signal: String,
     /// Onset when it was opened; part of its identity.
     pub onset: i64,
+    /// The first day of its run that is known: a late row may have moved the onset, and the last window may begin before it.
+    pub begins: i64,
     pub window_end: i64,
     pub state: String,
     /// The planted outbreak it belongs to.
