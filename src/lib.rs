@@ -15,6 +15,7 @@ pub mod alert;
 pub mod kafka;
 pub mod engine;
 pub mod cells;
+pub mod detectors;
 pub mod consume;
 pub mod delta;
 pub mod detect;

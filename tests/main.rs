@@ -10,3 +10,6 @@ mod tidy;
 
 /// What an epidemiologist can read: scenarios, under every schedule.
 mod scenarios;
+
+/// Detectors against the numbers of their references.
+mod detectors;

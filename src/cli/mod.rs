@@ -17,10 +17,12 @@ use crate::problem::{self, Problem, Result, codes};
 
 mod check;
 mod city;
+mod detect;
 mod feed;
 mod offsets;
 mod quarantine;
 mod replay;
+mod scan;
 mod serve;
 mod sql;
 
@@ -51,6 +53,10 @@ enum Verb {
     Offsets(offsets::Offsets),
     /// Feed NDJSON files through decode, commit and detect. 回放文件
     Replay(replay::Replay),
+    /// Run one detector over one series. 对一条序列运行一种检测方法
+    Detect(detect::Detect),
+    /// Look for clusters in space and time. 时空扫描统计
+    Scan(Box<scan::Scan>),
     /// Check a feed folder. 检查报告渠道文件夹
     Feed(feed::Feed),
     /// Write or send what the invented city would send. 生成虚构城市的报告数据
@@ -101,6 +107,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,
         Verb::Offsets(offsets) => offsets::run(&offsets).await,
         Verb::Replay(replay) => replay::run(&replay).await,
+        Verb::Detect(detect) => detect::run(&detect),
+        Verb::Scan(scan) => scan::run(*scan),
         Verb::Feed(feed) => feed::run(&feed).await,
         Verb::Simulate(simulate) => city::simulate(simulate).await,
         Verb::Oracle(oracle) => city::judge(&oracle),

@@ -33,6 +33,11 @@ fn the_configuration_page_and_the_example_are_the_table_of_keys() {
 }
 
 #[test]
+fn the_page_of_detectors_is_what_they_ask_for() {
+    compare("docs/detectors.md", &qianshao::detectors::command::documentation());
+}
+
+#[test]
 fn the_page_of_problems_is_the_list_of_codes() {
     compare("docs/problems.md", &qianshao::problem::documentation());
 }

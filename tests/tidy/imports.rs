@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("alert", &[]),
     ("kafka", &[]),
     ("config", &["alert", "kafka"]),
+    ("detectors", &[]),
     // Shared.
     ("delta", &[]),
     ("engine", &["delta"]),
@@ -39,6 +40,7 @@ const FEWER_WORDS: &[(&str, &[&str])] = &[
     ("problem", &["terms"]),
     ("alert", &["terms"]),
     ("kafka", &["terms", "problem"]),
+    ("detectors", &[]),
     ("config", &["terms", "problem"]),
 ];
 

@@ -1,0 +1,9 @@
+//! Every detector against the numbers of its reference, value by value, empties and alarms included.
+
+mod manifest;
+mod scan;
+mod scan_brute_force;
+mod scan_edges;
+mod scan_files;
+mod series;
+mod table;
