@@ -120,7 +120,7 @@ impl Counting<'_> {
                 }
                 let mut units = above(self.records, self.registers, group);
                 units.retain(|(kind, id)| wanted.unit(kind, id));
-                // A unit keeps its series when the last of its rows is retracted.
+                // A day without a row is zero or silence wherever any day has one.
                 series.extend(units.iter().map(|(kind, id)| (*kind, *id, group.signal)));
                 let names = &self.records.names;
                 let own = (names.text(group.unit_kind), names.text(group.unit_id));

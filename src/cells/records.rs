@@ -192,7 +192,10 @@ impl Records {
             changed.insert(*group);
             if let Some(rows) = self.groups.get_mut(group) {
                 rows.remove(&(key, number as u32));
-                // The empty group stays: a series that ever had a row keeps its cells.
+                // An empty group would say which of two statements came first.
+                if rows.is_empty() {
+                    self.groups.remove(group);
+                }
             }
             if let Some(facility) = group.facility
                 && let Some(reports) = self.reports.get_mut(&(group.feed, facility, group.day))
