@@ -5,6 +5,7 @@
 //! Never: an alarm where there is no answer; a panic, whatever the series.
 
 pub mod bayes;
+mod calendar;
 pub mod combine;
 pub mod command;
 mod counting_laws;
@@ -29,4 +30,5 @@ pub mod scan_command;
 mod seasonal;
 mod seasonal_levels;
 mod special;
+mod unpacked;
 mod weighted_sums;

@@ -40,7 +40,7 @@ const FEWER_WORDS: &[(&str, &[&str])] = &[
     ("problem", &["terms"]),
     ("alert", &["terms"]),
     ("kafka", &["terms", "problem"]),
-    ("detectors", &[]),
+    ("detectors", &["terms"]),
     ("config", &["terms", "problem"]),
 ];
 

@@ -1,12 +1,9 @@
 //! CUSUM and likelihood-ratio charts: what lies before the first monitored t is their past.
 
 use super::params::Params;
-use super::series::{Answer, Column, Series};
+use super::series::{Answer, Column, FREQ_DEFAULT, Series};
 use crate::detectors::cusum::{self, Cusum, CusumMean, CusumMissing, Transform};
 use crate::detectors::glr::{self, Change, Dir, Glr, GlrMean, Ret};
-
-/// Observations a year where neither the file nor a parameter says so.
-const FREQ_DEFAULT: f64 = 52.0;
 
 fn freq(series: &Series, params: &Params) -> Result<f64, String> {
     params.number(&["freq", "frequency"], series.freq.unwrap_or(FREQ_DEFAULT))

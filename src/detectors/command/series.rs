@@ -3,9 +3,11 @@
 //! Promises: columns are told by their names; what is no number is named with its line; an empty field is a missing
 //! value, which is not zero.
 
-use std::io::Read;
+use crate::detectors::unpacked::unpacked;
+use crate::terms::Day;
 
-use flate2::read::GzDecoder;
+/// Periods a year where neither the file nor a parameter says so.
+pub const FREQ_DEFAULT: f64 = 52.0;
 
 /// A series and what methods ask about it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,18 +25,12 @@ pub struct Series {
     pub population: Option<Vec<f64>>,
 }
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-
 impl Series {
     /// Reads CSV with `t, observed` and optionally `date, epoch, epoch_as_date, freq, start_year, start_period,
     /// population`; gzip is unpacked.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
-        let mut text = Vec::new();
-        match bytes.starts_with(&GZIP) {
-            true => GzDecoder::new(bytes).read_to_end(&mut text).map(drop).map_err(|error| format!("gzip: {error}"))?,
-            false => text.extend_from_slice(bytes),
-        }
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_slice());
+        let text = unpacked(bytes)?;
+        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&*text);
         let headers = reader.headers().map_err(|error| error.to_string())?.clone();
         let at = |names: &[&str]| headers.iter().position(|name| names.contains(&name.trim()));
         let observed = at(&["observed"]).ok_or("there is no column observed: the first line names the columns")?;
@@ -116,22 +112,10 @@ impl Row<'_> {
         if text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(None);
         }
-        day(text).map(Some).ok_or_else(|| format!("line {}: {text} is no date; write 2021-01-31", self.line))
+        Day::parse(text)
+            .map(|day| Some(day.0))
+            .ok_or_else(|| format!("line {}: {text} is no date; write 2021-01-31", self.line))
     }
-}
-
-/// Days since 1970-01-01 of `YYYY-MM-DD` in the proleptic Gregorian calendar (Howard Hinnant, days_from_civil).
-fn day(text: &str) -> Option<i32> {
-    let mut parts = text.splitn(3, '-').map(|part| part.parse::<i32>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 /// What a method answered, column by column, from the t `first` (1-based) on.
@@ -241,6 +225,7 @@ mod tests {
         assert!(Series::read(b"t,observed\n1,3\n2,many\n").unwrap_err().contains("line 3: observed is many"));
         assert!(Series::read(b"t,count\n1,3\n").unwrap_err().contains("no column observed"));
         assert!(Series::read(b"t,observed,date\n1,3,2021-13-01\n").unwrap_err().contains("2021-13-01 is no date"));
+        assert!(Series::read(b"t,observed,date\n1,3,2021-02-30\n").unwrap_err().contains("2021-02-30 is no date"));
         assert!(Series::read(&[0x1f, 0x8b, 0, 0]).unwrap_err().contains("gzip"));
     }
 

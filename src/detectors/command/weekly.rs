@@ -1,15 +1,12 @@
 //! Methods that look back over years.
 
 use super::params::Params;
-use super::series::{Answer, Column, Series};
+use super::series::{Answer, Column, FREQ_DEFAULT, Series};
 use crate::detectors::bayes::Bayes;
 use crate::detectors::farrington::{Farrington, Limit54, PowerTransformation};
 use crate::detectors::farrington_flexible::{FarringtonFlexible, ThresholdMethod};
 use crate::detectors::history::History;
 use crate::detectors::moving_percentile::MovingPercentile;
-
-/// Periods a year where neither the file nor a parameter says so.
-const FREQ_DEFAULT: f64 = 52.0;
 
 fn freq(series: &Series, params: &Params) -> Result<usize, String> {
     let default = series.freq.filter(|freq| *freq >= 1.0 && *freq <= 366.0).unwrap_or(FREQ_DEFAULT);

@@ -1,16 +1,9 @@
 //! CSV files whose columns are found by name; compressed with gzip or not.
 
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
-/// The first two bytes of a gzip file.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// Bytes of an unpacked file at most: a small file must not fill the memory.
-const BYTES_MAX: u64 = 4 << 30;
+use crate::detectors::unpacked::unpacked;
 
 /// A file in memory.
 pub struct Table {
@@ -24,19 +17,8 @@ impl Table {
     pub fn read(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
         let packed = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
-        let mut bytes = Vec::new();
-        if packed.starts_with(&GZIP_MAGIC) {
-            MultiGzDecoder::new(packed.as_slice())
-                .take(BYTES_MAX + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|error| format!("{name}: {error}"))?;
-        } else {
-            bytes = packed;
-        }
-        if bytes.len() as u64 > BYTES_MAX {
-            return Err(format!("{name}: more than {BYTES_MAX} bytes when unpacked"));
-        }
-        Self::parse(name, bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
+        let bytes = unpacked(&packed).map_err(|error| format!("{name}: {error}"))?;
+        Self::parse(name, &bytes)
     }
 
     fn parse(name: String, bytes: &[u8]) -> Result<Self, String> {
