@@ -287,8 +287,19 @@ impl Counting<'_> {
     }
 }
 
+/// The unit of a group's rows and every unit that they count for.
+pub fn own_and_above<'a>(
+    records: &'a Records,
+    registers: &'a Registers,
+    group: &Group,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let names = &records.names;
+    let own = (names.text(group.unit_kind), names.text(group.unit_id));
+    above(records, registers, group).into_iter().chain([own])
+}
+
 /// Facility, town, county, prefecture that a group's rows count for.
-pub fn above<'a>(records: &'a Records, registers: &'a Registers, group: &Group) -> Vec<(&'static str, &'a str)> {
+fn above<'a>(records: &'a Records, registers: &'a Registers, group: &Group) -> Vec<(&'static str, &'a str)> {
     let names = &records.names;
     if !registers.rolls_up.get(names.text(group.unit_kind)).copied().unwrap_or(false) {
         return Vec::new();

@@ -21,7 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::count::{Counting, Units, Wanted, above};
+use super::count::{Counting, Units, Wanted, own_and_above};
 use super::moment::Moment;
 use super::records::Group;
 use super::reports::{ReportState, Turnout};
@@ -408,10 +408,7 @@ fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBat
 
 /// Whether a group's rows are of one of `units`, or of what one of them is made of.
 fn is_part_of(moment: &Moment, group: &Group, units: &Units) -> bool {
-    let names = &moment.records.names;
-    let own = (names.text(group.unit_kind), names.text(group.unit_id));
-    let above = above(&moment.records, &moment.registers, group);
-    above.into_iter().chain([own]).any(|(kind, id)| units.contains(kind, id))
+    own_and_above(&moment.records, &moment.registers, group).any(|(kind, id)| units.contains(kind, id))
 }
 
 fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &SchemaRef) -> Result<RecordBatch> {

@@ -9,7 +9,7 @@ use super::pack::Pack;
 use super::reconcile::Cause;
 use super::rule::Rule;
 use crate::alert::Series;
-use crate::cells::count::{Units, above};
+use crate::cells::count::{Units, own_and_above};
 use crate::cells::moment::Moment;
 use crate::cells::records::Group;
 use crate::cells::reports::units_of;
@@ -36,8 +36,7 @@ impl Changes {
         let names = &moment.records.names;
         for group in groups {
             let signal = names.text(group.signal);
-            let own = (names.text(group.unit_kind), names.text(group.unit_id));
-            for (kind, id) in above(&moment.records, &moment.registers, group).into_iter().chain([own]) {
+            for (kind, id) in own_and_above(&moment.records, &moment.registers, group) {
                 changes.series.insert((kind.to_owned(), id.to_owned(), signal.to_owned()));
                 units.insert(kind, id);
             }

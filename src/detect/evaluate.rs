@@ -25,6 +25,9 @@ use crate::engine::kept::{Kept, Slot};
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
 
+/// The table of what the rules before found; only a rule whose text names it can read it.
+const FINDINGS: &str = "findings";
+
 /// What each rule found, by its id; kept between ticks.
 pub type Standing = BTreeMap<String, Vec<Finding>>;
 
@@ -56,7 +59,7 @@ impl Plans {
         let now = Arc::new(AtomicI64::new(0));
         let stage = Arc::new(Stage::default());
         let context = rule_session(moment, &pack.values(), Now::Kept(now.clone()), &stage)?;
-        let findings = Slot::register(&context, "findings", findings_schema())?;
+        let findings = Slot::register(&context, FINDINGS, findings_schema())?;
         let (mut plans, mut unplanned) = (BTreeMap::new(), Vec::new());
         for rule in &pack.rules {
             match plan(&context, rule).await {
@@ -106,7 +109,9 @@ impl Plans {
                 continue;
             }
             self.stage.show(Some(narrow.map_or_else(|| shown.clone(), |units| shown.narrowed(units.clone()))));
-            self.findings.put(findings_table(standing)?);
+            if rule.sql.to_ascii_lowercase().contains(FINDINGS) {
+                self.findings.put(findings_table(standing)?);
+            }
             match self.run(plan, rule).await {
                 Ok(findings) => take_up(standing.entry(rule.id.clone()).or_default(), findings, narrow.map(|u| &**u)),
                 Err(problem) => {
