@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a bench may stop")]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
+mod city;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,8 +25,7 @@ use qianshao::delta::log::Log;
 use qianshao::delta::reference;
 use qianshao::delta::tables::Table;
 use qianshao::pipeline::{Folders, State, merge_small_files, open_state};
-use qianshao::simulate::{Options, Simulation};
-use qianshao::terms::{Day, MICROS_PER_DAY, Position};
+use qianshao::terms::{Day, MICROS_PER_DAY};
 
 const COMMITS: usize = 1_000;
 /// Messages of one epoch: what a city of this size sends in a minute and a half.
@@ -109,15 +110,6 @@ async fn epochs(state: &State) -> Vec<EpochRows> {
 
 fn messages() -> Vec<Message> {
     let start = Day::parse("2021-01-04").unwrap();
-    let options =
-        Options { seed: 1, days: 2, start, scale: 1.0, prefix: "qianshao".to_owned(), partitions: 8, planted: false };
-    let sent = Simulation::new(options).until(start.start_micros() + 2 * MICROS_PER_DAY).messages;
-    let message = |one: qianshao::simulate::Outgoing| Message {
-        position: Position { topic: one.topic.into(), partition: one.partition, offset: one.offset },
-        timestamp: Some(one.at),
-        key: Some(one.key),
-        headers: one.headers,
-        payload: one.payload,
-    };
-    sent.into_iter().take(COMMITS * MESSAGES).map(message).collect()
+    let sent = city::messages(start, 2, false, start.start_micros() + 2 * MICROS_PER_DAY);
+    sent.into_iter().take(COMMITS * MESSAGES).collect()
 }

@@ -9,6 +9,8 @@
 #![expect(clippy::unwrap_used, reason = "a bench may stop")]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
+mod city;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,7 +19,6 @@ use qianshao::clock::{Clock, ManualClock, WallClock};
 use qianshao::consume::epoch_rows::Intake;
 use qianshao::consume::identity::{Algorithm, Pseudonyms};
 use qianshao::consume::memory::MemoryFeeds;
-use qianshao::consume::message::Message;
 use qianshao::consume::seal::Sealer;
 use qianshao::consume::source::{EpochLimit, Polled, Source, Starts};
 use qianshao::delta::commit::commit_epoch;
@@ -27,8 +28,7 @@ use qianshao::detect::changes::Changes;
 use qianshao::detect::evaluate::{Dirty, Plans, Standing};
 use qianshao::detect::tick::pack_of;
 use qianshao::pipeline::{Folders, InForce};
-use qianshao::simulate::{Options, Simulation};
-use qianshao::terms::{Day, MICROS_PER_DAY, MICROS_PER_SECOND, Position};
+use qianshao::terms::{Day, MICROS_PER_DAY, MICROS_PER_SECOND};
 
 const PACK: &str = "2021-CF";
 /// Days of history before the day on which the ticks are measured.
@@ -59,7 +59,7 @@ async fn measured() -> (f64, f64) {
     let key = [7; 32];
     let (pseudonyms, sealer) = (Pseudonyms::from_bytes(&key, Algorithm::Sha256), Sealer::from_bytes(&key));
     let intake = Intake::new(in_force.feeds, &texts, Arc::new(pseudonyms), Arc::new(sealer), "qianshao").await.unwrap();
-    let messages = messages(start, noon);
+    let messages = city::messages(start, DAYS as u32 + 1, true, noon);
     let history = messages.len() - TICKS as usize * MESSAGES;
     let mut source = MemoryFeeds::of(messages).source(Starts::new());
     let mut commit = async |messages: usize, at: i64| {
@@ -92,18 +92,4 @@ async fn measured() -> (f64, f64) {
     }
     println!("{history} messages before, {} findings", kept.values().map(Vec::len).sum::<usize>());
     (p50(&mut narrowed), p50(&mut whole))
-}
-
-fn messages(start: Day, until: i64) -> Vec<Message> {
-    let days = DAYS as u32 + 1;
-    let options =
-        Options { seed: 1, days, start, scale: 1.0, prefix: "qianshao".to_owned(), partitions: 8, planted: true };
-    let message = |one: qianshao::simulate::Outgoing| Message {
-        position: Position { topic: one.topic.into(), partition: one.partition, offset: one.offset },
-        timestamp: Some(one.at),
-        key: Some(one.key),
-        headers: one.headers,
-        payload: one.payload,
-    };
-    Simulation::new(options).until(until).messages.into_iter().map(message).collect()
 }

@@ -35,6 +35,16 @@ fn rules() -> TempDir {
     folder
 }
 
+/// Adds the pack `own`, which extends `base` by one rule; its folder.
+fn own_pack(rules: &Path) -> PathBuf {
+    let own = rules.join("own");
+    std::fs::create_dir(&own).unwrap();
+    let pack = "[pack]\nid = \"own\"\nzh = \"自订\"\nen = \"our own\"\nextends = \"base\"\nsource = \"a test\"\n";
+    std::fs::write(own.join("pack.toml"), pack).unwrap();
+    std::fs::write(own.join("two_of_a_class.sql"), RULE).unwrap();
+    own
+}
+
 fn under(rules: &Path, pack: &str) -> Arc<Setting> {
     Setting::read(&Folders { rules: Some(rules.to_owned()), ..Folders::default() }, pack)
 }
@@ -217,11 +227,7 @@ async fn a_preview_leaves_out_what_time_and_rows_change_by_themselves() {
 #[tokio::test]
 async fn a_preview_knows_another_pack_and_names_a_rule_that_does_not_run() {
     let folder = rules();
-    let own = folder.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    let pack = "[pack]\nid = \"own\"\nzh = \"自订\"\nen = \"our own\"\nextends = \"base\"\nsource = \"a test\"\n";
-    std::fs::write(own.join("pack.toml"), pack).unwrap();
-    std::fs::write(own.join("two_of_a_class.sql"), RULE).unwrap();
+    let own = own_pack(folder.path());
     let setting = under(folder.path(), "base");
     let mut world = world(&setting, Schedule::Straight).await;
     world.tick_at(EVENING).await.unwrap();
@@ -260,11 +266,7 @@ WHERE unit_kind IN ('class', 'facility') AND count BETWEEN 2 AND 2
 #[tokio::test]
 async fn a_rule_and_a_pack_are_added_by_files() {
     let folder = rules();
-    let own = folder.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    let pack = "[pack]\nid = \"own\"\nzh = \"自订\"\nen = \"our own\"\nextends = \"base\"\nsource = \"a test\"\n";
-    std::fs::write(own.join("pack.toml"), pack).unwrap();
-    std::fs::write(own.join("two_of_a_class.sql"), RULE).unwrap();
+    own_pack(folder.path());
     let mut world = world(&under(folder.path(), "own"), Schedule::Straight).await;
     world.tick_at(EVENING).await.unwrap();
     assert_eq!(
