@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
+use crate::alert::Mode;
 use crate::cells::meanings::CLASS_FEED;
 use crate::clock::Clock;
 use crate::consume::feed::{Feeds, Kind};
@@ -22,7 +23,7 @@ use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
 use crate::delta::tables::Table;
 use crate::detect::folder::read_folders;
 use crate::detect::pack::Packs;
-use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, Ticked, texts_of};
+use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, texts_of};
 use crate::kafka::seat::Seat;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::outbox::{Outbox, Round};
@@ -112,27 +113,59 @@ pub async fn consume(
     Ok(())
 }
 
-/// Then detect: what changed is counted again and judged at a logical moment.
-pub async fn detect(
-    mut role: Detect,
-    log: Arc<DeltaLog>,
-    clock: Arc<dyn Clock>,
-    stop: Stop,
-    mut each: impl FnMut(Ticked) + Send,
-) -> Result<()> {
-    let (mut seen, mut idle_since) = (i64::MIN, clock.now());
+/// Then detect: what changed is counted again and judged at a logical moment. One process at a time.
+pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
     while !stop.is_told() {
-        let head = log.head(Table::Signals).await?;
-        let due = clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
-        if head.clock > seen || due {
-            // At the newest rows' own moment the log needs no heartbeat, which would only be in the consumer's way.
-            let ticked = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await?;
-            (seen, idle_since) = (ticked.tick, clock.now());
-            each(ticked);
+        match opening.judge(&stop).await {
+            Err(problem) if problem.code == codes::log::DETECT_FENCED => {
+                warn!(at = problem.at, "{}", problem.code.en);
+                opening.wait_for_silence(&stop).await?;
+            }
+            ended => return ended,
         }
-        stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
     }
     Ok(())
+}
+
+/// What judging begins with; a process that was fenced begins again.
+pub struct Opening {
+    pub log: Arc<DeltaLog>,
+    pub clock: Arc<dyn Clock>,
+    pub pack: String,
+    pub mode: Mode,
+}
+
+impl Opening {
+    async fn judge(&self, stop: &Stop) -> Result<()> {
+        let mut role = Detect::open(self.log.clone(), self.clock.clone(), &self.pack, self.mode).await?;
+        let (mut seen, mut idle_since) = (i64::MIN, self.clock.now());
+        while !stop.is_told() {
+            let head = self.log.head(Table::Signals).await?;
+            let due = self.clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
+            if head.clock > seen || due {
+                // At the newest rows' own moment the log needs no heartbeat, which would only be in the consumer's way.
+                seen = role.tick(if head.clock > seen { head.clock } else { self.clock.now() }).await?.tick;
+                idle_since = self.clock.now();
+            }
+            stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody has judged for as long as three idle ticks: whoever took over is gone.
+    async fn wait_for_silence(&self, stop: &Stop) -> Result<()> {
+        let silence = Duration::from_millis(3 * TICK_MS_IDLE);
+        let mut before = self.log.head(Table::Ticks).await?;
+        while !stop.is_told() {
+            stop.wait(silence).await;
+            let now = self.log.head(Table::Ticks).await?;
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
+    }
 }
 
 /// The table first, the topic second; only while we hold the publisher's seat.

@@ -13,3 +13,6 @@ mod scenarios;
 
 /// Detectors against the numbers of their references.
 mod detectors;
+
+/// The same roles in a world where one seed decides what goes wrong.
+mod simulation;

@@ -23,9 +23,11 @@ mod values;
 mod world;
 
 use connection::Connection;
+pub use schedule::Dice;
 use schedule::{Acts, Schedule};
 use script::{Script, scripts};
-use setting::Setting;
+pub use setting::Setting;
+pub use world::PREFIX;
 use world::World;
 
 async fn opened(script: &Script, schedule: Schedule, setting: Arc<Setting>) -> Result<Arc<Mutex<World>>, String> {

@@ -3,7 +3,7 @@
 //!
 //! Promises: a table shows one moment; what a filter narrows changes nothing but the work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -21,7 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::count::{Counting, Units, Wanted, own_and_above};
+use super::count::{Cell, CellKey, Counting, Units, Wanted, own_and_above};
 use super::moment::Moment;
 use super::records::Group;
 use super::reports::{ReportState, Turnout};
@@ -62,6 +62,12 @@ impl Shown {
     /// The same with the signals of every day before: people ask for what is years old, rules do not.
     pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
         Arc::new(Self { signals_from: Day(i32::MIN), moment, from, until, tick, units: None, turnout: Arc::default() })
+    }
+
+    /// Cells of what is wanted, within the units that are shown.
+    pub fn cells(&self, wanted: &Wanted) -> BTreeMap<CellKey, Cell> {
+        let wanted = Wanted { units: self.units.clone(), ..wanted.clone() };
+        self.counting().cells(&wanted, self.from, self.until)
     }
 
     fn counting(&self) -> Counting<'_> {

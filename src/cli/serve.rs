@@ -16,9 +16,8 @@ use crate::consume::role::Consume;
 use crate::consume::seal::Sealer;
 use crate::consume::source::Pace;
 use crate::delta::delta_log::DeltaLog;
-use crate::detect::tick::Detect;
 use crate::kafka::seat::Seat;
-use crate::pipeline::{self, Folders, State, Stop};
+use crate::pipeline::{self, Folders, Opening, State, Stop};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::role::Publish;
 use crate::publish::topic::KafkaOutbox;
@@ -49,7 +48,7 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
     for role in &config.serve.roles {
         match role {
             Role::Consume => start_consume(&config, &state, &clock, &stop, &mut roles).await?,
-            Role::Detect => start_detect(&config, &state, &clock, &stop, &mut roles).await?,
+            Role::Detect => start_detect(&config, &state, &clock, &stop, &mut roles),
             Role::Publish => start_publish(&config, &state, &stop, &mut roles).await?,
             Role::Serve => {
                 let listener = crate::serve::pg::bind(config.serve.sql_address).await?;
@@ -129,17 +128,10 @@ async fn start_consume(
     Ok(())
 }
 
-async fn start_detect(
-    config: &Config,
-    state: &State,
-    clock: &Arc<dyn Clock>,
-    stop: &Stop,
-    roles: &mut Roles,
-) -> Result<()> {
-    let role = Detect::open(state.log.clone(), clock.clone(), &config.detect.pack, config.detect.mode).await?;
+fn start_detect(config: &Config, state: &State, clock: &Arc<dyn Clock>, stop: &Stop, roles: &mut Roles) {
     let (log, clock, stop) = (state.log.clone(), clock.clone(), stop.clone());
-    roles.spawn(async move { pipeline::detect(role, log, clock, stop, |_| {}).await });
-    Ok(())
+    let opening = Opening { log, clock, pack: config.detect.pack.clone(), mode: config.detect.mode };
+    roles.spawn(async move { pipeline::detect(opening, stop).await });
 }
 
 async fn start_publish(config: &Config, state: &State, stop: &Stop, roles: &mut Roles) -> Result<()> {

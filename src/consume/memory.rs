@@ -2,14 +2,14 @@
 //!
 //! Promises: the same epochs for the same messages, limits and starts; a revoke and a restart behave as Kafka's do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::consume::message::Message;
-use crate::consume::source::{Cut, Epoch, EpochLimit, Partition, Polled, Source, Starts, advance};
-use crate::consume::starts::{Verdict, Watermarks, judge};
+use crate::consume::source::{Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance};
+use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
 use crate::problem::{Problem, Result, codes};
 
 /// What every source and writer of one broker shares.
@@ -67,10 +67,21 @@ impl MemoryFeeds {
         });
     }
 
+    /// Where each partition ends.
+    pub fn ends(&self) -> BTreeMap<Partition, i64> {
+        self.with(|state| state.ends.clone())
+    }
+
     /// A source that reads every partition from where the log stands.
     pub fn source(&self, starts: Starts) -> MemorySource {
+        self.source_of(None, starts)
+    }
+
+    /// A source that reads the partitions that it is given; `None` is all of them.
+    pub fn source_of(&self, assigned: Option<BTreeSet<Partition>>, starts: Starts) -> MemorySource {
         let mut source = MemorySource {
             feeds: self.clone(),
+            assigned,
             starts: Starts::new(),
             next: BTreeMap::new(),
             seen: 0,
@@ -90,6 +101,8 @@ impl MemoryFeeds {
 /// One reader of a [`MemoryFeeds`].
 pub struct MemorySource {
     feeds: MemoryFeeds,
+    /// `None` is every partition.
+    assigned: Option<BTreeSet<Partition>>,
     /// What the log holds, moved by commits.
     starts: Starts,
     /// Where each partition is being read; a partition that waits for a person is absent.
@@ -102,6 +115,12 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
+    /// A rebalance: these partitions from now on, and what is in flight is lost.
+    pub fn assign(&mut self, assigned: BTreeSet<Partition>) {
+        self.assigned = Some(assigned);
+        self.revoke();
+    }
+
     /// Takes the partitions away and gives them back: what is in flight is lost, as in a rebalance.
     pub fn revoke(&mut self) {
         self.revoked = true;
@@ -120,12 +139,14 @@ impl MemorySource {
             let marks = |(partition, high): (&Partition, &i64)| {
                 (partition.clone(), Watermarks { low: low(partition, *high), high: *high })
             };
-            state.ends.iter().map(marks).collect::<Vec<_>>()
+            let ours = state.ends.iter().filter(|(partition, _)| is_ours(&self.assigned, partition));
+            ours.map(marks).collect::<Vec<_>>()
         });
         for ((topic, number), marks) in ends {
             let start = starts.get(&(topic.clone(), number)).copied();
             let topic_known = starts.keys().any(|(known, _)| *known == topic);
-            match judge(&topic, number, start, topic_known, marks) {
+            let verdict = judge(&topic, number, start, topic_known, marks);
+            match self.stranger(&topic, number, start, &verdict).unwrap_or(verdict) {
                 Verdict::Read { from } => _ = self.next.insert((topic, number), from),
                 Verdict::ReadAndSay { from, problem } => {
                     self.trouble.push_back(problem);
@@ -137,6 +158,18 @@ impl MemorySource {
         self.starts = starts;
     }
 
+    /// The message before our offset must be the one that was read there, as in Kafka.
+    fn stranger(&self, topic: &str, number: i32, start: Option<Start>, verdict: &Verdict) -> Option<Verdict> {
+        let Start { next, witness } = start.filter(|_| matches!(verdict, Verdict::Read { .. }))?;
+        let partition = (topic.to_owned(), number);
+        let before = self.feeds.with(|state| {
+            let mut read = state.messages.iter().filter(|message| is_of(message, &partition));
+            read.find(|message| message.position.offset == next - 1).map(Message::witness)
+        });
+        (before.zip(witness).is_some_and(|(found, known)| found != known))
+            .then(|| Verdict::Hold(recreated(topic, number, next - 1)))
+    }
+
     fn cut(&mut self, limit: &EpochLimit) -> Result<Polled> {
         let mut cut = Cut::new(self.generation);
         let closed = self.feeds.with(|state| {
@@ -145,7 +178,9 @@ impl MemorySource {
                 let position = &message.position;
                 let partition = (position.topic.to_string(), position.partition);
                 // A partition that appears while we read is read from its beginning, as Kafka's are.
-                let is_new = !self.starts.contains_key(&partition) && position.offset == 0;
+                let is_new = !self.starts.contains_key(&partition)
+                    && position.offset == 0
+                    && is_ours(&self.assigned, &partition);
                 if is_new {
                     self.next.entry(partition.clone()).or_insert(0);
                 }
@@ -169,6 +204,10 @@ impl MemorySource {
             None => Polled::Idle,
         })
     }
+}
+
+fn is_ours(assigned: &Option<BTreeSet<Partition>>, partition: &Partition) -> bool {
+    assigned.as_ref().is_none_or(|assigned| assigned.contains(partition))
 }
 
 fn is_of(message: &Message, (topic, partition): &Partition) -> bool {
@@ -204,7 +243,6 @@ impl Source for MemorySource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consume::source::Start;
     use crate::terms::Position;
 
     const LIMIT: EpochLimit = EpochLimit { messages: 3, bytes: 1 << 20, wait_ms: 0 };

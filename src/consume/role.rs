@@ -3,18 +3,19 @@
 //! Promises: offsets resume where `signals` stands; a message that an earlier life quarantined keeps its verdict; an
 //! epoch whose partitions were taken away is dropped, not committed; new registers count from the next epoch on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tracing::{info, warn};
 
 use super::epoch_rows::Intake;
 use super::feed::Feeds;
 use super::identity::Pseudonyms;
 use super::seal::Sealer;
-use super::source::{EpochLimit, Polled, Source, Start, Starts};
+use super::source::{Epoch, EpochLimit, Partition, Polled, Source, Start, Starts};
 use crate::clock::Clock;
-use crate::delta::commit::{Committed, commit_epoch};
+use crate::delta::commit::{Committed, EpochRows, Verdicts, commit_judged};
 use crate::delta::files::positions_of;
 use crate::delta::log::{Log, witness_mark};
 use crate::delta::reference;
@@ -23,30 +24,82 @@ use crate::delta::tables::Table;
 use crate::problem::Result;
 use crate::terms::Position;
 
+/// Turns an epoch into the rows of its commit. Behind it: contracts and their mappings, or the seeded world's own.
+#[async_trait]
+pub trait IntoRows: Send + Sync {
+    /// Topics of all feeds.
+    fn topics(&self) -> Vec<String>;
+
+    /// `kept` are messages that stand in quarantine already.
+    async fn rows(&self, epoch: &Epoch, kept: &BTreeSet<Position>, now: i64) -> Result<EpochRows>;
+}
+
+/// Plans an intake from the texts in force; asked again whenever they change.
+#[async_trait]
+pub trait Means: Send + Sync {
+    async fn plan(&self, log: &dyn Log) -> Result<Box<dyn IntoRows>>;
+}
+
 /// What the role needs besides the source.
 pub struct Consume {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    means: Means,
-    intake: Intake,
+    means: Box<dyn Means>,
+    intake: Box<dyn IntoRows>,
     /// Version of `reference` that the intake was planned with.
     planned_with: u64,
-    kept: BTreeSet<Position>,
+    kept: Kept,
+    claimed: Claimed,
 }
 
-/// What an intake is planned from, besides the texts in force.
-struct Means {
+/// Messages that stand in quarantine at or beyond the offsets of `signals`, and up to where quarantine was read.
+struct Kept {
+    positions: BTreeSet<Position>,
+    read_to: BTreeMap<Partition, i64>,
+}
+
+/// Partitions of which an epoch was committed since they were given to us.
+#[derive(Default)]
+struct Claimed {
+    generation: u64,
+    partitions: BTreeSet<Partition>,
+}
+
+impl Claimed {
+    /// Whether a partition of the epoch is new to us.
+    fn misses(&mut self, epoch: &Epoch) -> bool {
+        if self.generation != epoch.generation {
+            *self = Self { generation: epoch.generation, partitions: BTreeSet::new() };
+        }
+        epoch.ranges.keys().any(|partition| !self.partitions.contains(partition))
+    }
+}
+
+/// Contracts and mappings: what an intake is planned from, besides the texts in force.
+struct Contracts {
     feeds: Arc<Feeds>,
     pseudonyms: Arc<Pseudonyms>,
     sealer: Arc<Sealer>,
     prefix: String,
 }
 
-impl Means {
-    async fn plan(&self, log: &dyn Log) -> Result<Intake> {
+#[async_trait]
+impl Means for Contracts {
+    async fn plan(&self, log: &dyn Log) -> Result<Box<dyn IntoRows>> {
         let edition = reference::edition(log, i64::MAX).await?;
         let (feeds, pseudonyms, sealer) = (self.feeds.clone(), self.pseudonyms.clone(), self.sealer.clone());
-        Intake::new(feeds, &edition, pseudonyms, sealer, &self.prefix).await
+        Ok(Box::new(Intake::new(feeds, &edition, pseudonyms, sealer, &self.prefix).await?))
+    }
+}
+
+#[async_trait]
+impl IntoRows for Intake {
+    fn topics(&self) -> Vec<String> {
+        Self::topics(self)
+    }
+
+    async fn rows(&self, epoch: &Epoch, kept: &BTreeSet<Position>, now: i64) -> Result<EpochRows> {
+        Self::rows(self, epoch, kept, now).await
     }
 }
 
@@ -74,11 +127,16 @@ impl Consume {
         sealer: Arc<Sealer>,
         prefix: &str,
     ) -> Result<Self> {
+        let means = Contracts { feeds, pseudonyms, sealer, prefix: prefix.to_owned() };
+        Self::with(log, clock, Box::new(means)).await
+    }
+
+    /// Opens with other means of making rows.
+    pub async fn with(log: Arc<dyn Log>, clock: Arc<dyn Clock>, means: Box<dyn Means>) -> Result<Self> {
         let planned_with = log.head(Table::Reference).await?.version;
-        let means = Means { feeds, pseudonyms, sealer, prefix: prefix.to_owned() };
         let intake = means.plan(&*log).await?;
         let kept = kept(&*log).await?;
-        Ok(Self { log, clock, means, intake, planned_with, kept })
+        Ok(Self { log, clock, means, intake, planned_with, kept, claimed: Claimed::default() })
     }
 
     pub fn topics(&self) -> Vec<String> {
@@ -108,12 +166,14 @@ impl Consume {
             }
         };
         self.renew().await?;
-        let rows = self.intake.rows(&epoch, &self.kept, self.clock.now()).await?;
+        let rows = self.intake.rows(&epoch, &self.kept.positions, self.clock.now()).await?;
         if epoch.generation != source.generation() {
             return Ok(Step::Dropped);
         }
-        match commit_epoch(&*self.log, &*self.clock, &rows).await? {
+        let verdicts = Verdicts { read_to: self.kept.read_to.clone(), claims: self.claimed.misses(&epoch) };
+        match commit_judged(&*self.log, &*self.clock, &rows, &verdicts).await? {
             Committed::Now(known_at) => {
+                self.claimed.partitions.extend(epoch.ranges.keys().cloned());
                 info!(
                     messages = epoch.messages.len(),
                     rows = rows.signals.num_rows(),
@@ -145,19 +205,19 @@ impl Consume {
     }
 }
 
-/// Messages that stand in quarantine at or beyond the offsets of `signals`: a life ended between the two commits.
-async fn kept(log: &dyn Log) -> Result<BTreeSet<Position>> {
+/// What stands in quarantine ahead of `signals`: a life ended, or lost its partitions, between the two commits.
+async fn kept(log: &dyn Log) -> Result<Kept> {
     let next = offsets(&log.head(Table::Signals).await?);
-    let quarantine = offsets(&log.head(Table::Quarantine).await?);
-    let ahead = quarantine.iter().any(|(partition, to)| next.get(partition).is_none_or(|next| to > next));
+    let read_to = offsets(&log.head(Table::Quarantine).await?);
+    let ahead = read_to.iter().any(|(partition, to)| next.get(partition).is_none_or(|next| to > next));
+    let mut positions = BTreeSet::new();
     if !ahead {
-        return Ok(BTreeSet::new());
+        return Ok(Kept { positions, read_to });
     }
-    let mut kept = BTreeSet::new();
     for batch in log.read(Table::Quarantine, i64::MIN, i64::MAX).await? {
-        kept.extend(positions_of(&batch).into_iter().filter(|position| {
+        positions.extend(positions_of(&batch).into_iter().filter(|position| {
             next.get(&(position.topic.to_string(), position.partition)).is_none_or(|next| position.offset >= *next)
         }));
     }
-    Ok(kept)
+    Ok(Kept { positions, read_to })
 }

@@ -23,6 +23,9 @@ pub const MARK_CLOCK: &str = "clock";
 /// Mark in `quarantine`: digest of the newest epoch written there.
 const MARK_EPOCH: &str = "epoch";
 
+/// Mark of a table that one writer at a time may extend: whose turn it is.
+const MARK_LIFE: &str = "life";
+
 /// How often a moved head or a lost acknowledgement is read back before we give up with words.
 const ATTEMPTS_MAX: usize = 32;
 
@@ -37,18 +40,38 @@ pub struct EpochRows {
     pub quarantine: RecordBatch,
 }
 
+/// What the writer of an epoch knows of verdicts that stand already.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts {
+    /// Up to where each partition had been judged when the rows of quarantine were last read.
+    pub read_to: BTreeMap<(String, i32), i64>,
+    /// A partition of the epoch is new to the writer: quarantine is marked even without rows, so that whoever had the
+    /// partition before is fenced there, too.
+    pub claims: bool,
+}
+
 /// What became of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
     Now(KnownAt),
     /// The log already held it.
     Already,
-    /// Somebody else owns these partitions now: drop the epoch and resume from the log.
+    /// Somebody else owns these partitions, or has judged their messages: drop the epoch and resume from the log.
     Fenced,
 }
 
-/// Makes an epoch durable: quarantine first, then signals with the offsets.
+/// Makes an epoch durable whose writer knows of no verdicts.
 pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -> Result<Committed> {
+    commit_judged(log, clock, epoch, &Verdicts::default()).await
+}
+
+/// Makes an epoch durable: quarantine first, then signals with the offsets.
+pub async fn commit_judged(
+    log: &dyn Log,
+    clock: &dyn Clock,
+    epoch: &EpochRows,
+    verdicts: &Verdicts,
+) -> Result<Committed> {
     let mut quarantine = None;
     for _ in 0..ATTEMPTS_MAX {
         let signals = log.head(Table::Signals).await?;
@@ -59,7 +82,10 @@ pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -
         }
         let rests_on = match quarantine {
             Some(version) => version,
-            None => commit_quarantine(log, clock, epoch).await?,
+            None => match commit_quarantine(log, clock, epoch, verdicts).await? {
+                Some(version) => version,
+                None => return Ok(Committed::Fenced),
+            },
         };
         quarantine = Some(rests_on);
         let known_at = signals.next_known_at(clock.now());
@@ -102,8 +128,24 @@ pub async fn append_once(
     marks: &[(&str, i64)],
     not_before: i64,
 ) -> Result<Committed> {
+    append_in_life(log, clock, table, rows, marks, not_before, None).await
+}
+
+/// Appends rows once, but only while `life` holds the table; `None` asks nobody.
+pub async fn append_in_life(
+    log: &dyn Log,
+    clock: &dyn Clock,
+    table: Table,
+    rows: RecordBatch,
+    marks: &[(&str, i64)],
+    not_before: i64,
+    life: Option<Life>,
+) -> Result<Committed> {
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
+        if life.is_some_and(|life| head.marks.get(MARK_LIFE) != Some(&life.0)) {
+            return Ok(Committed::Fenced);
+        }
         if marks.first().is_some_and(|(name, value)| head.marks.get(*name).is_some_and(|at| at >= value)) {
             return Ok(Committed::Already);
         }
@@ -116,6 +158,34 @@ pub async fn append_once(
         }
     }
     Err(gave_up(table))
+}
+
+/// One life of whoever writes these tables alone: a later one fences it, as a producer's epoch does in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life(i64);
+
+impl Life {
+    /// Takes the tables over from whoever holds them.
+    pub async fn begin(log: &dyn Log, clock: &dyn Clock, tables: &[Table]) -> Result<Self> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut newest = 0;
+            for table in tables {
+                newest = newest.max(log.head(*table).await?.marks.get(MARK_LIFE).copied().unwrap_or(0));
+            }
+            let life = newest + 1;
+            let mut taken = 0;
+            for table in tables {
+                let nothing = RecordBatch::new_empty(table.schema_unstamped());
+                let marked = append_once(log, clock, *table, nothing, &[(MARK_LIFE, life)], 0).await?;
+                taken += usize::from(matches!(marked, Committed::Now(_)));
+            }
+            // Somebody who began at the same moment took one of them: only a life of one's own fences.
+            if taken == tables.len() {
+                return Ok(Self(life));
+            }
+        }
+        Err(gave_up(tables.first().copied().unwrap_or(Table::Ticks)))
+    }
 }
 
 /// Where the epoch stands against the offsets in the log.
@@ -146,14 +216,33 @@ fn standing(head: &Head, epoch: &EpochRows) -> Standing {
     }
 }
 
-/// Puts the epoch's bad messages into quarantine and answers the version that holds them.
-async fn commit_quarantine(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -> Result<u64> {
+/// Whether quarantine has judged messages of the epoch that its writer has not read: their verdicts are kept.
+fn is_judged_elsewhere(head: &Head, epoch: &EpochRows, verdicts: &Verdicts) -> bool {
+    epoch.ranges.iter().any(|(partition, (from, _))| {
+        let known = verdicts.read_to.get(partition).copied().unwrap_or(0).max(*from);
+        head.marks.get(&offset_mark(&partition.0, partition.1)).is_some_and(|judged| *judged > known)
+    })
+}
+
+/// Puts the epoch's bad messages into quarantine and answers the version that holds them; nothing where somebody else did.
+async fn commit_quarantine(
+    log: &dyn Log,
+    clock: &dyn Clock,
+    epoch: &EpochRows,
+    verdicts: &Verdicts,
+) -> Result<Option<u64>> {
     let digest = epoch_digest(epoch);
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(Table::Quarantine).await?;
         // The mark says that a lost acknowledgement, or an earlier life, was a yes.
-        if epoch.quarantine.num_rows() == 0 || head.marks.get(MARK_EPOCH) == Some(&digest) {
-            return Ok(head.version);
+        if head.marks.get(MARK_EPOCH) == Some(&digest) {
+            return Ok(Some(head.version));
+        }
+        if is_judged_elsewhere(&head, epoch, verdicts) {
+            return Ok(None);
+        }
+        if epoch.quarantine.num_rows() == 0 && !verdicts.claims {
+            return Ok(Some(head.version));
         }
         let known_at = head.next_known_at(clock.now());
         let mut marks = offset_marks(epoch);
@@ -161,7 +250,7 @@ async fn commit_quarantine(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) 
         marks.insert(MARK_EPOCH.to_owned(), digest);
         let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges: tag_ranges(epoch) };
         if let Appended::Now(head) = log.append(Table::Quarantine, &head, append).await {
-            return Ok(head.version);
+            return Ok(Some(head.version));
         }
     }
     Err(gave_up(Table::Quarantine))

@@ -52,9 +52,14 @@ pub(super) struct Open {
 impl DeltaLog {
     /// Opens the tables below `state`, repairing what a power cut tore; makes them where there are none.
     pub async fn open(state: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_on(state, clock, Arc::new(store::Os)).await
+    }
+
+    /// Opens them on a disk of the caller's.
+    pub async fn open_on(state: &Path, clock: Arc<dyn Clock>, disk: Arc<dyn store::Disk>) -> Result<Self> {
         let root = state.join("tables");
         let at = |error: std::io::Error| Problem::new(codes::IO, root.display().to_string(), error.to_string());
-        store::create_folders_durably(&root).map_err(at)?;
+        store::create_folders_durably(&*disk, &root).map_err(at)?;
         let root = root.canonicalize().map_err(at)?;
         for table in Table::ALL {
             for problem in repair::repair(&root.join(table.name()))? {
@@ -62,7 +67,7 @@ impl DeltaLog {
             }
         }
         let open = Table::ALL.into_iter().map(|table| (table, Mutex::new(None))).collect();
-        let log = Self { root, store: store::durable_store(), clock, open };
+        let log = Self { root, store: Arc::new(store::DurableStore::on(disk)), clock, open };
         for table in Table::ALL {
             log.head(table).await?;
         }

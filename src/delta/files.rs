@@ -82,19 +82,26 @@ pub fn encode_stamped(
     Ok(DataFile { bytes: bytes.into(), add })
 }
 
+/// The rows of one commit as readers see them, without a file between.
+pub fn stamped(table: Table, rows: &RecordBatch, known_at: KnownAt) -> Result<RecordBatch> {
+    dated(table, &stamp(table, rows, known_at)?, known_at.day())
+}
+
+/// Adds the partition's column, which stands in no file.
+fn dated(table: Table, batch: &RecordBatch, known_date: Day) -> Result<RecordBatch> {
+    let known_date: ArrayRef = Arc::new(Date32Array::from(vec![known_date.0; batch.num_rows()]));
+    let columns = batch.columns().iter().cloned().chain([known_date]).collect();
+    RecordBatch::try_new(table.schema(), columns).map_err(unread)
+}
+
 /// Reads a data file back, in the table's whole schema, keeping `after < known_at <= until`.
 pub fn decode(table: Table, bytes: Bytes, known_date: Day, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(|builder| builder.with_batch_size(65_536).build())
         .map_err(unread)?;
-    let schema = table.schema();
     let mut batches = Vec::new();
     for batch in reader {
-        let batch = batch.map_err(unread)?;
-        let known_date: ArrayRef = Arc::new(Date32Array::from(vec![known_date.0; batch.num_rows()]));
-        let mut columns = batch.columns().to_vec();
-        columns.push(known_date);
-        let batch = RecordBatch::try_new(schema.clone(), columns).map_err(unread)?;
+        let batch = dated(table, &batch.map_err(unread)?, known_date)?;
         let keep = known_at_of(&batch)
             .map(|known| known.iter().map(|at| at.map(|at| at > after && at <= until)).collect())
             .ok_or_else(|| unread("no column known_at"))?;

@@ -26,10 +26,17 @@ pub enum Fault {
     HeadMoved,
 }
 
+/// What one commit added.
+#[derive(Clone)]
+enum Kept {
+    File(Day, Bytes),
+    Rows(RecordBatch),
+}
+
 #[derive(Default)]
 struct State {
     heads: BTreeMap<Table, Head>,
-    files: BTreeMap<Table, Vec<(i64, Day, Bytes)>>,
+    commits: BTreeMap<Table, Vec<(i64, Kept)>>,
     faults: VecDeque<Fault>,
 }
 
@@ -37,12 +44,43 @@ struct State {
 #[derive(Default)]
 pub struct MemoryLog {
     state: Mutex<State>,
+    /// Rows are kept as they are, not as files: where thousands of logs are written, Parquet would be most of the work.
+    keeps_rows: bool,
 }
 
 impl MemoryLog {
+    /// A log without files.
+    pub fn of_rows() -> Self {
+        Self { keeps_rows: true, ..Self::default() }
+    }
+
     /// The next appends meet these faults, one each.
     pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         self.locked().faults.extend(faults);
+    }
+
+    /// The data files of a table as they would stand on disk, in commit order.
+    pub fn files(&self, table: Table) -> Vec<Bytes> {
+        let state = self.locked();
+        let commits = state.commits.get(&table).into_iter().flatten();
+        commits
+            .filter_map(|(_, kept)| if let Kept::File(_, bytes) = kept { Some(bytes.clone()) } else { None })
+            .collect()
+    }
+
+    /// How many commits of a table have rows.
+    pub fn commits(&self, table: Table) -> usize {
+        self.locked().commits.get(&table).map_or(0, Vec::len)
+    }
+
+    fn keep(&self, table: Table, append: &Append) -> Result<Kept> {
+        let Append { rows, known_at, ranges, .. } = append;
+        if self.keeps_rows {
+            return Ok(Kept::Rows(files::stamped(table, rows, *known_at)?));
+        }
+        // Encoded as on disk, so that what cannot be stored there cannot be stored here.
+        let file = files::encode(table, rows, *known_at, ranges, known_at.micros())?;
+        Ok(Kept::File(known_at.day(), file.bytes))
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -72,13 +110,8 @@ impl Log for MemoryLog {
             return Appended::Unknown("the acknowledgement did not come".to_owned());
         }
         if append.rows.num_rows() > 0 {
-            // Encoded as on disk, so that what cannot be stored there cannot be stored here.
-            match files::encode(table, &append.rows, append.known_at, &append.ranges, append.known_at.micros()) {
-                Ok(file) => state.files.entry(table).or_default().push((
-                    append.known_at.micros(),
-                    append.known_at.day(),
-                    file.bytes,
-                )),
+            match self.keep(table, &append) {
+                Ok(kept) => state.commits.entry(table).or_default().push((append.known_at.micros(), kept)),
                 Err(problem) => return Appended::Unknown(problem.to_string()),
             }
         }
@@ -93,11 +126,15 @@ impl Log for MemoryLog {
     }
 
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
-        let files: Vec<_> = self.locked().files.get(&table).cloned().unwrap_or_default();
+        let mut commits: Vec<_> = self.locked().commits.get(&table).cloned().unwrap_or_default();
+        commits.retain(|(known_at, _)| *known_at > after && *known_at <= until);
         let mut batches = Vec::new();
-        for (known_at, known_date, bytes) in files {
-            if known_at > after && known_at <= until {
-                batches.extend(files::decode(table, bytes, known_date, after, until)?);
+        for (_, kept) in commits {
+            match kept {
+                Kept::File(known_date, bytes) => {
+                    batches.extend(files::decode(table, bytes, known_date, after, until)?);
+                }
+                Kept::Rows(rows) => batches.push(rows),
             }
         }
         Ok(batches)

@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::files;
 use super::log::{Head, offset_mark, parse_offset_mark};
-use super::store::sync_folder;
+use super::store::{Disk, Os};
 use crate::problem::{Problem, Result, codes};
 
 /// The log folder of a Delta table.
@@ -184,7 +184,7 @@ fn set_aside(log: &Path, path: &Path, why: &str) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{why}"));
     fs::rename(path, PathBuf::from(name))
-        .and_then(|()| sync_folder(log))
+        .and_then(|()| Os.sync_folder(log))
         .map_err(|error| Problem::new(codes::IO, path.display().to_string(), error.to_string()))
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -23,16 +24,70 @@ use object_store::{
 
 const STORE: &str = "DurableStore";
 
+/// The calls that make a file durable, one by one: a test records them and cuts the power between any two.
+pub trait Disk: fmt::Debug + Send + Sync {
+    fn create_folder(&self, folder: &FsPath) -> io::Result<()>;
+    /// Makes or empties the file, and writes it.
+    fn write(&self, file: &FsPath, parts: &[Bytes]) -> io::Result<File>;
+    /// `open` is what was written: an error of its writes is told to whoever held it open.
+    fn sync_file(&self, open: &File, file: &FsPath) -> io::Result<()>;
+    /// Refuses a name that exists.
+    fn link(&self, from: &FsPath, to: &FsPath) -> io::Result<()>;
+    fn rename(&self, from: &FsPath, to: &FsPath) -> io::Result<()>;
+    fn remove(&self, file: &FsPath) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &FsPath) -> io::Result<()>;
+}
+
+/// The operating system's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Os;
+
+impl Disk for Os {
+    fn create_folder(&self, folder: &FsPath) -> io::Result<()> {
+        fs::create_dir(folder)
+    }
+
+    fn write(&self, file: &FsPath, parts: &[Bytes]) -> io::Result<File> {
+        let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(file)?;
+        for part in parts {
+            open.write_all(part)?;
+        }
+        Ok(open)
+    }
+
+    fn sync_file(&self, open: &File, _: &FsPath) -> io::Result<()> {
+        open.sync_all()
+    }
+
+    fn link(&self, from: &FsPath, to: &FsPath) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn rename(&self, from: &FsPath, to: &FsPath) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, file: &FsPath) -> io::Result<()> {
+        fs::remove_file(file)
+    }
+
+    fn sync_folder(&self, folder: &FsPath) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+}
+
 /// A local file system whose writes are ordered and synced. Paths are absolute, without their first slash.
 #[derive(Debug)]
 pub struct DurableStore {
     inner: LocalFileSystem,
-    staged: AtomicU64,
+    disk: Arc<dyn Disk>,
+    staged: Arc<AtomicU64>,
 }
 
-impl Default for DurableStore {
-    fn default() -> Self {
-        Self { inner: LocalFileSystem::new(), staged: AtomicU64::new(0) }
+impl DurableStore {
+    pub fn on(disk: Arc<dyn Disk>) -> Self {
+        Self { inner: LocalFileSystem::new(), disk, staged: Arc::default() }
     }
 }
 
@@ -42,56 +97,72 @@ impl fmt::Display for DurableStore {
     }
 }
 
-impl DurableStore {
-    fn staging(&self, target: &FsPath) -> PathBuf {
+/// Puts files of one store: where, and under which names until they are whole.
+#[derive(Clone, Debug)]
+struct Putting {
+    disk: Arc<dyn Disk>,
+    target: PathBuf,
+    staging: PathBuf,
+}
+
+impl Putting {
+    fn of(store: &DurableStore, location: &Path) -> Result<Self> {
+        let target = store.inner.path_to_filesystem(location)?;
         // Several processes may stage for the same name: the process id keeps them apart.
-        let n = self.staged.fetch_add(1, Ordering::Relaxed);
-        let mut name = target.as_os_str().to_owned();
-        name.push(format!("#{}-{n}", std::process::id()));
-        PathBuf::from(name)
+        let n = store.staged.fetch_add(1, Ordering::Relaxed);
+        let mut staging = target.as_os_str().to_owned();
+        staging.push(format!("#{}-{n}", std::process::id()));
+        Ok(Self { disk: store.disk.clone(), target, staging: PathBuf::from(staging) })
+    }
+
+    async fn put(self, parts: Vec<Bytes>, mode: PutMode) -> Result<PutResult> {
+        let done = tokio::task::spawn_blocking(move || {
+            put_durably(&*self.disk, &self.target, &self.staging, &parts, &mode)
+                .map_err(|error| error_of(error, &self.target))
+        });
+        done.await.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
+        Ok(PutResult { e_tag: None, version: None })
     }
 }
 
 /// Writes a whole file durably. `Create` refuses an existing name.
-pub fn put_durably(target: &FsPath, staging: &FsPath, payload: &[Bytes], mode: &PutMode) -> io::Result<()> {
+pub fn put_durably(
+    disk: &dyn Disk,
+    target: &FsPath,
+    staging: &FsPath,
+    payload: &[Bytes],
+    mode: &PutMode,
+) -> io::Result<()> {
     let folder = target.parent().unwrap_or_else(|| FsPath::new("/"));
-    create_folders_durably(folder)?;
+    create_folders_durably(disk, folder)?;
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(staging)?;
-        for part in payload {
-            file.write_all(part)?;
-        }
-        file.sync_all()?;
+        let file = disk.write(staging, payload)?;
+        disk.sync_file(&file, staging)?;
         match mode {
-            PutMode::Create => fs::hard_link(staging, target),
-            PutMode::Overwrite | PutMode::Update(_) => fs::rename(staging, target),
+            PutMode::Create => disk.link(staging, target),
+            PutMode::Overwrite | PutMode::Update(_) => disk.rename(staging, target),
         }
     })();
     // After a rename it is gone, after a link it is no longer needed, after a failed sync it must not be synced again.
-    let _ = fs::remove_file(staging);
+    let _ = disk.remove(staging);
     written?;
-    sync_folder(folder)
+    disk.sync_folder(folder)
 }
 
 /// Makes a folder and those above it, each synced into its parent.
-pub fn create_folders_durably(folder: &FsPath) -> io::Result<()> {
+pub fn create_folders_durably(disk: &dyn Disk, folder: &FsPath) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
-        create_folders_durably(parent)?;
+        create_folders_durably(disk, parent)?;
     }
-    match fs::create_dir(folder) {
+    match disk.create_folder(folder) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
-    folder.parent().map_or(Ok(()), sync_folder)
-}
-
-/// Makes the names in a folder durable.
-pub fn sync_folder(folder: &FsPath) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    folder.parent().map_or(Ok(()), |parent| disk.sync_folder(parent))
 }
 
 fn error_of(error: io::Error, path: &FsPath) -> Error {
@@ -106,19 +177,11 @@ fn error_of(error: io::Error, path: &FsPath) -> Error {
 #[async_trait]
 impl ObjectStore for DurableStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        let target = self.inner.path_to_filesystem(location)?;
-        let staging = self.staging(&target);
-        let parts: Vec<Bytes> = payload.into_iter().collect();
-        let done = tokio::task::spawn_blocking(move || {
-            put_durably(&target, &staging, &parts, &opts.mode).map_err(|error| error_of(error, &target))
-        });
-        done.await.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
-        Ok(PutResult { e_tag: None, version: None })
+        Putting::of(self, location)?.put(payload.into_iter().collect(), opts.mode).await
     }
 
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        let inner = self.inner.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(SyncedUpload { inner, target: self.inner.path_to_filesystem(location)? }))
+    async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        Ok(Box::new(WholeUpload { putting: Putting::of(self, location)?, parts: Vec::new() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -130,7 +193,14 @@ impl ObjectStore for DurableStore {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let (disk, inner) = (self.disk.clone(), LocalFileSystem::new());
+        let deleted = locations.map(move |location| {
+            let location = location?;
+            let path = inner.path_to_filesystem(&location)?;
+            disk.remove(&path).map_err(|error| error_of(error, &path))?;
+            Ok(location)
+        });
+        deleted.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -150,40 +220,28 @@ impl ObjectStore for DurableStore {
     }
 }
 
-/// A checkpoint comes in parts; it is synced when whole, and a torn one is found at the next start.
+/// A checkpoint comes in parts; it is put when it is whole, as any other file.
 #[derive(Debug)]
-struct SyncedUpload {
-    inner: Box<dyn MultipartUpload>,
-    target: PathBuf,
+struct WholeUpload {
+    putting: Putting,
+    parts: Vec<Bytes>,
 }
 
 #[async_trait]
-impl MultipartUpload for SyncedUpload {
+impl MultipartUpload for WholeUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.inner.put_part(data)
+        self.parts.extend(data);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let done = self.inner.complete().await?;
-        let target = self.target.clone();
-        let synced = tokio::task::spawn_blocking(move || {
-            File::open(&target)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| target.parent().map_or(Ok(()), sync_folder))
-                .map_err(|error| error_of(error, &target))
-        });
-        synced.await.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
-        Ok(done)
+        self.putting.clone().put(std::mem::take(&mut self.parts), PutMode::Overwrite).await
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.inner.abort().await
+        self.parts.clear();
+        Ok(())
     }
-}
-
-/// The store that every table is opened with.
-pub fn durable_store() -> Arc<dyn ObjectStore> {
-    Arc::new(DurableStore::default())
 }
 
 #[cfg(test)]
@@ -193,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_exists_is_refused_and_its_file_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let store = DurableStore::default();
+        let store = DurableStore::on(Arc::new(Os));
         let path = Path::from_absolute_path(folder.path().join("a/b.json")).unwrap();
         let create = || PutOptions { mode: PutMode::Create, ..Default::default() };
         store.put_opts(&path, "one".into(), create()).await.unwrap();

@@ -7,6 +7,7 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 
+use super::evaluate::Predicates;
 use super::judge::Judge;
 use crate::alert::{Alert, Mode};
 use crate::delta::log::Log;
@@ -15,7 +16,17 @@ use crate::problem::Result;
 
 /// Every revision that the recorded ticks give, in the order in which they were written.
 pub async fn backtest(log: &dyn Log, pack_id: &str, mode: Mode) -> Result<Vec<Alert>> {
-    let mut judge = Judge::open(log, pack_id, mode, 0, "").await?;
+    backtest_by(log, pack_id, mode, None).await
+}
+
+/// The same, its rules run by `predicates` where there are some.
+pub async fn backtest_by(
+    log: &dyn Log,
+    pack_id: &str,
+    mode: Mode,
+    predicates: Option<Predicates>,
+) -> Result<Vec<Alert>> {
+    let mut judge = Judge::open(log, pack_id, mode, 0, "").await?.by(predicates);
     let mut revisions = Vec::new();
     for tick in recorded_ticks(log).await? {
         for change in judge.judge(log, tick).await?.changes {

@@ -38,11 +38,25 @@ pub enum Dirty {
     Units(Arc<Units>),
 }
 
+/// What a rule finds in what is shown, without SQL: the seeded world runs ten thousand months, and planning is slow.
+pub type Predicates = Arc<dyn Fn(&Rule, &Shown) -> Vec<Finding> + Send + Sync>;
+
 /// A pack's rules, planned once under one edition of the texts in force.
 pub struct Plans {
     /// `known_at` of the edition that the plans have read.
     read: i64,
     pub pack: Arc<Pack>,
+    how: How,
+}
+
+/// How rules are run.
+enum How {
+    Sql(Box<Sql>),
+    Predicates(Predicates),
+}
+
+/// Rules as SQL, planned over one stage.
+struct Sql {
     now: Arc<AtomicI64>,
     stage: Arc<Stage>,
     findings: Arc<Slot>,
@@ -56,22 +70,13 @@ pub struct Plans {
 impl Plans {
     /// Plans every rule of `pack`, which is of the edition of `moment`, over its registers and code lists.
     pub async fn of(moment: &Moment, pack: Pack) -> Result<Self> {
-        let now = Arc::new(AtomicI64::new(0));
-        let stage = Arc::new(Stage::default());
-        let context = rule_session(moment, &pack.values(), Now::Kept(now.clone()), &stage)?;
-        let findings = Slot::register(&context, FINDINGS, findings_schema())?;
-        let (mut plans, mut unplanned) = (BTreeMap::new(), Vec::new());
-        for rule in &pack.rules {
-            match plan(&context, rule).await {
-                Ok(plan) => drop(plans.insert(rule.id.clone(), plan)),
-                Err(problem) => {
-                    report(rule, &problem);
-                    unplanned.push(*problem);
-                }
-            }
-        }
-        let (read, home) = (moment.edition.known_at, moment.registers.home().map(str::to_owned));
-        Ok(Self { read, pack: Arc::new(pack), now, stage, findings, plans, unplanned, home })
+        let how = How::Sql(Box::new(Sql::of(moment, &pack).await?));
+        Ok(Self { read: moment.edition.known_at, pack: Arc::new(pack), how })
+    }
+
+    /// The same pack, its rules run by `predicates`.
+    pub fn by(moment: &Moment, pack: Pack, predicates: Predicates) -> Self {
+        Self { read: moment.edition.known_at, pack: Arc::new(pack), how: How::Predicates(predicates) }
     }
 
     /// Whether the plans have read the texts in force.
@@ -89,18 +94,24 @@ impl Plans {
         dirty: &Dirty,
         standing: &mut Standing,
     ) -> Result<Vec<Problem>> {
-        self.now.store(tick, Relaxed);
         let (horizon, history) = (self.pack.alert_horizon_days, self.pack.history_days());
         let shown = Shown::to_rules(moment.clone(), horizon, history, tick);
+        if let How::Sql(sql) = &self.how {
+            sql.now.store(tick, Relaxed);
+        }
         let judged = self.judge(&shown, dirty, standing).await;
-        self.stage.show(None);
+        if let How::Sql(sql) = &self.how {
+            sql.stage.show(None);
+        }
         judged
     }
 
     async fn judge(&self, shown: &Arc<Shown>, dirty: &Dirty, standing: &mut Standing) -> Result<Vec<Problem>> {
-        let mut broken = self.unplanned.clone();
+        let mut broken = match &self.how {
+            How::Sql(sql) => sql.unplanned.clone(),
+            How::Predicates(_) => Vec::new(),
+        };
         for rule in &self.pack.rules {
-            let Some(plan) = self.plans.get(&rule.id) else { continue };
             let narrow = match dirty {
                 Dirty::Units(units) if rule.scope == Scope::Dirty && standing.contains_key(&rule.id) => Some(units),
                 Dirty::Units(_) | Dirty::Everything => None,
@@ -108,12 +119,17 @@ impl Plans {
             if narrow.is_some_and(|units| units.is_empty()) {
                 continue;
             }
-            self.stage.show(Some(narrow.map_or_else(|| shown.clone(), |units| shown.narrowed(units.clone()))));
-            if rule.sql.to_ascii_lowercase().contains(FINDINGS) {
-                self.findings.put(findings_table(standing)?);
-            }
-            match self.run(plan, rule).await {
-                Ok(findings) => take_up(standing.entry(rule.id.clone()).or_default(), findings, narrow.map(|u| &**u)),
+            let shown = narrow.map_or_else(|| shown.clone(), |units| shown.narrowed(units.clone()));
+            let found = match &self.how {
+                How::Sql(sql) => sql.run(rule, shown, standing).await,
+                How::Predicates(predicates) => Ok(Some(predicates(rule, &shown))),
+            };
+            match found {
+                Ok(Some(mut findings)) => {
+                    findings.retain(|finding| rule.is_valid_on(finding.window_end));
+                    take_up(standing.entry(rule.id.clone()).or_default(), findings, narrow.map(|u| &**u));
+                }
+                Ok(None) => {}
                 Err(problem) => {
                     report(rule, &problem);
                     broken.push(*problem);
@@ -122,8 +138,35 @@ impl Plans {
         }
         Ok(broken)
     }
+}
 
-    async fn run(&self, plan: &Kept, rule: &Rule) -> Result<Vec<Finding>> {
+impl Sql {
+    async fn of(moment: &Moment, pack: &Pack) -> Result<Self> {
+        let now = Arc::new(AtomicI64::new(0));
+        let stage = Arc::new(Stage::default());
+        let context = rule_session(moment, &pack.values(), Now::Kept(now.clone()), &stage)?;
+        let findings = Slot::register(&context, FINDINGS, findings_schema())?;
+        let (mut plans, mut unplanned) = (BTreeMap::new(), Vec::new());
+        for rule in &pack.rules {
+            match plan(&context, rule).await {
+                Ok(plan) => drop(plans.insert(rule.id.clone(), plan)),
+                Err(problem) => {
+                    report(rule, &problem);
+                    unplanned.push(*problem);
+                }
+            }
+        }
+        let home = moment.registers.home().map(str::to_owned);
+        Ok(Self { now, stage, findings, plans, unplanned, home })
+    }
+
+    /// What one rule finds in what is shown; nothing where it has no plan.
+    async fn run(&self, rule: &Rule, shown: Arc<Shown>, standing: &Standing) -> Result<Option<Vec<Finding>>> {
+        let Some(plan) = self.plans.get(&rule.id) else { return Ok(None) };
+        self.stage.show(Some(shown));
+        if rule.sql.to_ascii_lowercase().contains(FINDINGS) {
+            self.findings.put(findings_table(standing)?);
+        }
         let batches = plan
             .run()
             .await
@@ -132,8 +175,7 @@ impl Plans {
         for batch in &batches {
             findings.extend(findings_of(batch, rule, self.home.as_deref())?);
         }
-        findings.retain(|finding| rule.is_valid_on(finding.window_end));
-        Ok(findings)
+        Ok(Some(findings))
     }
 }
 

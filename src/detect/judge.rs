@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::changes::{Changes, changed_rules};
-use super::evaluate::{Dirty, Plans, Standing};
+use super::evaluate::{Dirty, Plans, Predicates, Standing};
 use super::pack::Pack;
 use super::reconcile::{Evaluation, reconcile, rule_gone};
 use super::tick::pack_of;
@@ -23,6 +23,8 @@ use crate::terms::Tick;
 pub struct Judge {
     pack_id: String,
     mode: Mode,
+    /// What runs rules in place of their SQL.
+    predicates: Option<Predicates>,
     pub moment: Arc<Moment>,
     /// `None` until the first tick.
     plans: Option<Plans>,
@@ -52,7 +54,15 @@ impl Judge {
             digest => Some(pack_of(&moment.edition, pack_id)?).filter(|pack| pack.digest == digest).map(Arc::new),
         };
         let (standing, alerts) = (Standing::new(), BTreeMap::new());
-        Ok(Self { pack_id: pack_id.to_owned(), mode, moment, plans: None, standing, alerts, before, last_tick })
+        let pack_id = pack_id.to_owned();
+        Ok(Self { pack_id, mode, predicates: None, moment, plans: None, standing, alerts, before, last_tick })
+    }
+
+    /// Runs rules by `predicates`, where there are some.
+    #[must_use]
+    pub fn by(mut self, predicates: Option<Predicates>) -> Self {
+        self.predicates = predicates;
+        self
     }
 
     /// The revisions of `tick`; they are remembered once they are told back by `remember`.
@@ -64,7 +74,7 @@ impl Judge {
         let groups = moment.advance(log, tick).await?;
         let plans = match self.plans.take().filter(|plans| plans.fit(&self.moment)) {
             Some(plans) => plans,
-            None => Plans::of(&self.moment, pack_of(&self.moment.edition, &self.pack_id)?).await?,
+            None => self.plan().await?,
         };
         let pack = plans.pack.clone();
         let same_rules = self.before.as_ref().is_some_and(|before| before.digest == pack.digest);
@@ -85,6 +95,14 @@ impl Judge {
         self.before = Some(pack);
         self.last_tick = tick;
         Ok(Judged { changes, findings, rules_digest, broken })
+    }
+
+    async fn plan(&self) -> Result<Plans> {
+        let pack = pack_of(&self.moment.edition, &self.pack_id)?;
+        match &self.predicates {
+            Some(predicates) => Ok(Plans::by(&self.moment, pack, predicates.clone())),
+            None => Plans::of(&self.moment, pack).await,
+        }
     }
 
     /// Goes on with another pack.

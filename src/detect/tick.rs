@@ -2,7 +2,7 @@
 //!
 //! Promises: a tick sees exactly the rows known by it; its alert rows are there once, whatever crashed; the tick itself
 //! is recorded after them, so that a backtest over the recorded ticks gives the same history.
-//! Never: moves a tick back.
+//! Never: moves a tick back; writes what it judged before another process took over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArra
 use tracing::info;
 
 use super::alert_rows::{alerts_of, rows_of};
+use super::evaluate::Predicates;
 use super::folder::PackFolder;
 use super::judge::{Judge, Judged};
 use super::pack::{Pack, Packs};
 use crate::alert::{Alert, Mode};
 use crate::clock::Clock;
-use crate::delta::commit::{append_once, heartbeat};
+use crate::delta::commit::{Committed, Life, append_in_life, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
 use crate::delta::tables::{Table, UTC};
 use crate::problem::{Problem, Result, codes};
+use crate::terms::KnownAt;
 
 /// Class of a rule's text in `reference`; its name is `pack/rule.sql`.
 pub const CLASS_RULE: &str = "rule";
@@ -38,6 +40,7 @@ pub struct Detect {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     judge: Judge,
+    life: Life,
 }
 
 /// What a tick did.
@@ -49,11 +52,24 @@ pub struct Ticked {
 }
 
 impl Detect {
-    /// Opens where the log stands: alerts as they are, records as of the last tick.
+    /// Opens where the log stands: alerts as they are, records as of the last tick. Whoever judged before is fenced.
     pub async fn open(log: Arc<dyn Log>, clock: Arc<dyn Clock>, pack_id: &str, mode: Mode) -> Result<Self> {
+        Self::by(log, clock, pack_id, mode, None).await
+    }
+
+    /// Opens with rules that are run by `predicates`, where there are some.
+    pub async fn by(
+        log: Arc<dyn Log>,
+        clock: Arc<dyn Clock>,
+        pack_id: &str,
+        mode: Mode,
+        predicates: Option<Predicates>,
+    ) -> Result<Self> {
+        // Before anything is read: what the one before us still writes must be seen, or not be written.
+        let life = Life::begin(&*log, &*clock, &[Table::AlertHistory, Table::Ticks]).await?;
         let stood = Stood::of(&*log).await?;
-        let judge = stood.judge(&*log, pack_id, mode).await?;
-        let detect = Self { judge, log, clock };
+        let judge = stood.judge(&*log, pack_id, mode).await?.by(predicates);
+        let detect = Self { judge, log, clock, life };
         // An earlier life wrote alert rows and died before it recorded their tick.
         if stood.recorded < stood.last_tick {
             let of = |mark: &str| stood.written.get(mark).copied().unwrap_or(0);
@@ -98,10 +114,9 @@ impl Detect {
         }
         let Done { tick, signals, findings, changes: written } = *done;
         let marks = [(MARK_TICK, tick), (MARK_SIGNALS, signals), (MARK_FINDINGS, findings), (MARK_CHANGES, written)];
-        append_once(&*self.log, &*self.clock, Table::AlertHistory, rows_of(changes)?, &marks, tick).await?;
-        let known_at = self.log.head(Table::AlertHistory).await?.clock;
+        let known_at = self.append(Table::AlertHistory, rows_of(changes)?, &marks, tick).await?;
         for alert in changes.iter_mut() {
-            alert.known_at = Some(crate::terms::KnownAt(known_at));
+            alert.known_at = Some(known_at);
             self.judge.remember(alert.clone());
         }
         info!(changes = written, findings, "alerts written");
@@ -123,8 +138,20 @@ impl Detect {
         ];
         let rows = RecordBatch::try_new(Table::Ticks.schema_unstamped(), columns)
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table ticks", error.to_string()))?;
-        append_once(&*self.log, &*self.clock, Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
+        self.append(Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
         Ok(())
+    }
+
+    /// Appends once, as long as nobody has taken over; answers when it became known.
+    async fn append(&self, table: Table, rows: RecordBatch, marks: &[(&str, i64)], tick: i64) -> Result<KnownAt> {
+        match append_in_life(&*self.log, &*self.clock, table, rows, marks, tick, Some(self.life)).await? {
+            Committed::Now(known_at) => Ok(known_at),
+            // In our life nobody else writes here: what is newest is what we wrote.
+            Committed::Already => Ok(KnownAt(self.log.head(table).await?.clock)),
+            Committed::Fenced => {
+                Err(Problem::new(codes::log::DETECT_FENCED, format!("table {}", table.name()), "a later life's mark"))
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::problem::Result;
 use crate::publish::message::OutMessage;
-use crate::publish::outbox::{Outbox, Progress, Published};
+use crate::publish::outbox::{Outbox, Progress, Published, kept};
 
 /// What the next `publish` does instead of a plain yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Told {
     UnknownLanded,
     /// The answer is lost; the batch is not visible.
     UnknownLost,
+    /// The answer is lost; the batch becomes visible with the next one of the same producer, and never if there is none.
+    UnknownLater,
 }
 
 /// What every publisher and reader of one broker shares.
@@ -30,6 +32,8 @@ struct State {
     visible: Vec<OutMessage>,
     progress: Option<Progress>,
     told: VecDeque<Told>,
+    /// What may still land.
+    later: Option<(u64, Vec<OutMessage>)>,
     /// Grows whenever a publisher starts; only the newest may publish.
     epoch: u64,
 }
@@ -40,9 +44,19 @@ impl MemoryTopics {
         self.with(|state| state.visible.clone())
     }
 
+    /// How many of them there are.
+    pub fn count(&self) -> usize {
+        self.with(|state| state.visible.len())
+    }
+
     /// Decides the answers to come, first in, first out; after them every answer is yes.
     pub fn tell(&self, told: impl IntoIterator<Item = Told>) {
         self.with(|state| state.told.extend(told));
+    }
+
+    /// Takes back what was told and nobody has heard.
+    pub fn forget_told(&self) {
+        self.with(|state| state.told.clear());
     }
 
     /// A publisher with the one transactional id.
@@ -69,6 +83,8 @@ impl Outbox for MemoryOutbox {
         let (epoch, progress) = self.topics.with(|state| {
             let epoch = mine.unwrap_or_else(|| {
                 state.epoch += 1;
+                // A new producer ends what an older one left open.
+                state.later = None;
                 state.epoch
             });
             (epoch, state.progress.clone())
@@ -83,20 +99,26 @@ impl Outbox for MemoryOutbox {
             if state.epoch != mine {
                 return Published::Fenced("a newer publisher has started".to_owned());
             }
+            if let Some((_, late)) = state.later.take_if(|(epoch, _)| *epoch == mine) {
+                state.visible.extend(late);
+            }
             let told = state.told.pop_front();
             if matches!(told, None | Some(Told::UnknownLanded)) {
                 state.visible.extend_from_slice(batch);
                 state.progress = Some(progress.clone());
             }
+            if told == Some(Told::UnknownLater) {
+                state.later = Some((mine, batch.to_vec()));
+            }
             match told {
                 None => Published::Yes,
                 Some(Told::No) => Published::No("told so".to_owned()),
-                Some(Told::UnknownLanded | Told::UnknownLost) => Published::Unknown("told so".to_owned()),
+                Some(Told::UnknownLanded | Told::UnknownLost | Told::UnknownLater) => {
+                    Published::Unknown("told so".to_owned())
+                }
             }
         });
-        if answer != Published::Yes {
-            self.epoch = None;
-        }
+        self.epoch = kept(mine, &answer);
         answer
     }
 }

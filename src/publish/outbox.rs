@@ -67,6 +67,11 @@ pub enum Published {
     Fenced(String),
 }
 
+/// A producer is used again only after a clean yes: what it left unclean may land on whatever it does next.
+pub fn kept<T>(producer: T, published: &Published) -> Option<T> {
+    (*published == Published::Yes).then_some(producer)
+}
+
 /// Where messages leave. Behind it: Kafka, or a topic in memory.
 #[async_trait]
 pub trait Outbox: Send {

@@ -17,7 +17,7 @@ use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, blocking, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
-use crate::publish::outbox::{Outbox, Progress, Published};
+use crate::publish::outbox::{Outbox, Progress, Published, kept};
 use crate::publish::visible::Visible;
 
 /// Waiting longer than the transaction lives would wait for an outcome that the broker has decided.
@@ -120,10 +120,10 @@ impl Outbox for KafkaOutbox {
         };
         let messages: Vec<OutMessage> = batch.iter().cloned().chain([record]).collect();
         let progress = progress.clone();
-        let done = blocking(move || match transact(&lane.producer, &messages) {
-            Published::Yes => (Some(Lane { progress: Some(progress), ..lane }), Published::Yes),
-            // The producer ends here, on a thread that may wait for it.
-            unclean => (None, unclean),
+        let done = blocking(move || {
+            let published = transact(&lane.producer, &messages);
+            // One that is not kept ends here, on a thread that may wait for it.
+            (kept(Lane { progress: Some(progress), ..lane }, &published), published)
         });
         match done.await {
             Ok((lane, published)) => {

@@ -111,6 +111,11 @@ impl Dice {
         )
     }
 
+    /// Of a number.
+    pub const fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -66,6 +66,14 @@ pub const REGISTER_UNREADABLE: Code = Code {
     help: "compare its first line with the list of the same name in schemas/; every row needs as many fields as that line",
 };
 
+pub const DETECT_FENCED: Code = Code {
+    id: "QS-L015",
+    reason: "detect_fenced",
+    en: "another process judges now; what this one judged was not written",
+    zh: "另一进程已接管判定，本进程的结果未写入",
+    help: "nothing to do: one process judges at a time, and this one waits for its turn",
+};
+
 pub const ALL: &[Code] = &[
     FILE_NOT_ENCODED,
     FILE_NOT_DECODED,
@@ -75,4 +83,5 @@ pub const ALL: &[Code] = &[
     CHECKPOINT_BROKEN,
     LOG_DAMAGED,
     REGISTER_UNREADABLE,
+    DETECT_FENCED,
 ];
