@@ -11,5 +11,8 @@ mod tidy;
 /// What an epidemiologist can read: scenarios, under every schedule.
 mod scenarios;
 
+/// What holds for any bytes: messages, times, areas, identifiers, headers, envelopes.
+mod properties;
+
 /// Detectors against the numbers of their references.
 mod detectors;
