@@ -10,6 +10,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 
+use super::contract::FieldPath;
 use super::decode::{Context, Decoded, decode};
 use super::envelope::retry_of;
 use super::feed::{Feed, Feeds, Kind};
@@ -123,7 +124,7 @@ impl Intake {
                 message: stated.message,
                 kind: Some(kind.name.clone()),
                 code,
-                pointer: String::new(),
+                pointer: pointer_of(kind, code),
                 found,
                 help: code.help.to_owned(),
             });
@@ -146,6 +147,14 @@ impl Intake {
             }
         }
         Ok((builder.finish()?, refused.into_values().collect()))
+    }
+
+    /// Whether the area that the message names has a code of another time: today's reader would lay the event to the
+    /// facility's area, and nobody would notice.
+    fn is_out_of_use(&self, kind: &Kind, batch: &Decoded, row: i64, day: Day) -> bool {
+        let row = usize::try_from(row).unwrap_or_default();
+        let named = kind.contract.area.as_ref().and_then(|path| text_at(&batch.raw, path, row));
+        named.is_some_and(|code| self.registers.knows_area(code) && self.registers.area_at(code, day).is_none())
     }
 
     /// The mapping's rows, completed from registers and statements; what may not stand is refused.
@@ -201,6 +210,10 @@ impl Intake {
                 refuse(raw, codes::NO_EVENT_TIME, "neither event_time nor event_date".to_owned());
                 continue;
             };
+            if self.is_out_of_use(kind, batch, raw, event_date) {
+                refuse(raw, codes::AREA_NOT_IN_USE, format!("an area code that was not in use on {event_date}"));
+                continue;
+            }
             let facility_id = text("facility_id", row);
             let unknown =
                 facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
@@ -226,6 +239,22 @@ impl Intake {
         }
         mapped
     }
+}
+
+/// The field that a mapping's refusal speaks of; most speak of the whole message.
+fn pointer_of(kind: &Kind, code: crate::problem::Code) -> String {
+    let area = kind.contract.area.as_ref().filter(|_| code == codes::AREA_NOT_IN_USE);
+    area.map(|path| format!("/{}", path.text.replace('.', "/"))).unwrap_or_default()
+}
+
+/// The text of a field in one row of table `raw`.
+fn text_at<'b>(raw: &'b RecordBatch, path: &FieldPath, row: usize) -> Option<&'b str> {
+    let (first, rest) = path.steps.split_first()?;
+    let mut column = raw.columns().get(*first)?;
+    for step in rest {
+        column = column.as_struct_opt()?.columns().get(*step)?;
+    }
+    column.as_string_opt::<i32>().filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
 }
 
 /// The topic of a feed.

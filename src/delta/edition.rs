@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::terms::hex;
 
+/// Class of the rows that say what people accepted.
+pub const CLASS_AUDIT: &str = "audit";
+
 /// The list of areas that adjoin: a rule that reads it judges a unit by its neighbours' rows too.
 pub const ADJACENCY: &str = "adjacency";
 

@@ -10,6 +10,7 @@ pub mod commit;
 pub mod store;
 pub mod files;
 pub mod repair;
+pub mod verify;
 pub mod delta_log;
 pub mod memory_log;
 pub mod maintain;

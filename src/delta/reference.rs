@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::KnownAt;
 
-pub use super::edition::{ADJACENCY, Edition, Text};
+pub use super::edition::{ADJACENCY, CLASS_AUDIT, Edition, Text};
 
 /// The texts in force as of `until`.
 pub async fn edition(log: &dyn Log, until: i64) -> Result<Edition> {
