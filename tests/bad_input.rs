@@ -20,6 +20,7 @@ use qianshao::terms::hex;
 use sha2::{Digest, Sha256};
 
 mod allocations;
+mod commands;
 mod kinds;
 mod memory;
 pub mod run;

@@ -135,7 +135,7 @@ async fn a_data_file_that_is_cut_flipped_zeroed_or_gone_is_named() {
             state.assert_named(path, codes::FILE_DAMAGED.id, "one byte less", |path| cut(path, |length| length - 1));
             state.assert_named(path, codes::FILE_DAMAGED.id, "zeros", zero);
             state.assert_named(path, codes::FILE_DAMAGED.id, "another file", |path| {
-                std::fs::copy(state.whole.path().join(data[1]), path).unwrap();
+                std::fs::copy(state.whole.path().join(data[data.len() / 2]), path).unwrap();
                 flip(path, 100);
             });
             damages += 6;
@@ -208,7 +208,8 @@ async fn a_flipped_bit_in_a_log_entry_is_told_unless_nothing_reads_it() {
             let (named, others) = state.damage(&path, |path| flip(path, bit));
             let is_told = !named.is_empty() || others > 0;
             // Who wrote it and when, and what a message was known by: nothing is counted by these.
-            let is_idle = line.contains("commitInfo") || line.contains("\"seen/") || line.contains("clock");
+            // A step back of one in what it rests on is the entry before's, which cannot be told from it.
+            let is_idle = ["commitInfo", "\"seen/", "table/quarantine"].iter().any(|word| line.contains(word));
             assert!(is_told || is_idle || idle_fields(line, bit - at * 8), "bit {bit} of {line}");
             told += usize::from(is_told);
             silent += usize::from(!is_told);

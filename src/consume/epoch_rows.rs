@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 
 use super::contract::FieldPath;
-use super::decode::{Context, Decoded, decode};
+use super::decode::{Context, Decoded, Stated, decode};
 use super::envelope::retry_of;
 use super::feed::{Feed, Feeds, Kind};
 use super::identity::Pseudonyms;
@@ -198,20 +198,12 @@ impl Intake {
                 refuse(raw, codes::UNDECLARED, format!("signal {signal}, unit kind {unit_kind}"));
                 continue;
             }
-            let in_future = stated.quality.as_deref().is_some_and(|flags| flags.contains("future_time"));
-            let event_time = if in_future { stated.event_time } else { time(row) };
-            let event_date = if in_future { None } else { date(row) };
-            let moment = match (event_time, event_date) {
-                (Some(at), given) => Some((at, given.unwrap_or(Day::of_micros(at)))),
-                (None, Some(day)) => Some((day.start_micros(), day)),
-                (None, None) => stated.event_time.map(|at| (at, Day::of_micros(at))),
-            };
-            let Some((event_time, event_date)) = moment else {
+            let Some((event_time, event_date)) = moment_of(stated, time(row), date(row)) else {
                 refuse(raw, codes::NO_EVENT_TIME, "neither event_time nor event_date".to_owned());
                 continue;
             };
             if self.is_out_of_use(kind, batch, raw, event_date) {
-                refuse(raw, codes::AREA_NOT_IN_USE, format!("an area code that was not in use on {event_date}"));
+                refuse(raw, codes::AREA_NOT_IN_USE, format!("a code that was not in use on {event_date}"));
                 continue;
             }
             let facility_id = text("facility_id", row);
@@ -238,6 +230,16 @@ impl Intake {
             });
         }
         mapped
+    }
+}
+
+/// When a row counts: as the mapping says, or at the report where the event lies in the future.
+fn moment_of(stated: &Stated, time: Option<i64>, date: Option<Day>) -> Option<(i64, Day)> {
+    let in_future = stated.quality.as_deref().is_some_and(|flags| flags.contains("future_time"));
+    match if in_future { (stated.event_time, None) } else { (time, date) } {
+        (Some(at), given) => Some((at, given.unwrap_or(Day::of_micros(at)))),
+        (None, Some(day)) => Some((day.start_micros(), day)),
+        (None, None) => stated.event_time.map(|at| (at, Day::of_micros(at))),
     }
 }
 

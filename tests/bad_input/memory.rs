@@ -35,11 +35,10 @@ fn decoding_holds_at_most_four_times_the_payload() {
         let message = &input.messages[super::AROUND * at + 1];
         let feed = SETTING.feeds.get(&kind.feed).unwrap();
         let length = message.payload.as_ref().map_or(0, Vec::len);
-        decoded(feed, std::slice::from_ref(message));
-        #[expect(clippy::disallowed_methods, reason = "told to whoever reads the log; nothing is decided by it")]
-        let begun = Instant::now();
         let used = decoded(feed, std::slice::from_ref(message));
-        let took = begun.elapsed().as_secs_f64() * 1_000.0;
+        // The least of a few: another process may have had the machine in between.
+        let took =
+            (0..5).map(|_| milliseconds(|| _ = decoded(feed, std::slice::from_ref(message)))).fold(f64::MAX, f64::min);
         let above = used.peak.saturating_sub(EMPTY_BATCH);
         assert!(above <= PAYLOADS_MAX * length, "{}: {} bytes held for {length}", kind.kind, used.peak);
         let times = if length >= 64 << 10 { used.peak as f64 / length as f64 } else { 0.0 };
@@ -50,6 +49,14 @@ fn decoding_holds_at_most_four_times_the_payload() {
         "most memory of a large payload: {:.2} times, {}; longest: {:.1} ms, {}",
         most.0, most.1, slowest.0, slowest.1
     );
+}
+
+/// Told to whoever reads the log; nothing is decided by it.
+fn milliseconds(work: impl FnOnce()) -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "a figure for the log")]
+    let begun = Instant::now();
+    work();
+    begun.elapsed().as_secs_f64() * 1_000.0
 }
 
 #[test]

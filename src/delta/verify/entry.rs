@@ -8,9 +8,9 @@ use std::path::Path;
 
 use deltalake::kernel::{Action, Add, Remove};
 
-use crate::delta::commit::MARK_CLOCK;
+use crate::delta::commit::{MARK_CLOCK, MARK_EPOCH, MARK_QUARANTINE};
 use crate::delta::files::{TAG_SHA256, known_of, ranges_of, tag};
-use crate::delta::log::offset_mark;
+use crate::delta::log::{offset_mark, parse_offset_mark};
 use crate::delta::tables::Table;
 
 /// What an entry does.
@@ -88,6 +88,15 @@ pub fn faults(entry: &Entry, table: Table, before: &BTreeMap<String, i64>) -> Ve
             faults.push(format!("its clock {now} does not follow {then}"));
         }
     }
+    if let (Some(now), Some(then)) = (entry.marks.get(MARK_QUARANTINE), before.get(MARK_QUARANTINE)) {
+        if now < then {
+            faults.push(format!("it rests on entry {now} of quarantine, and the entry before on {then}"));
+        }
+    }
+    if matches!(table, Table::Signals | Table::Quarantine) {
+        let unknown = entry.marks.keys().find(|name| !is_written(name, &entry.marks));
+        faults.extend(unknown.map(|name| format!("a mark that nobody writes: {name}")));
+    }
     for add in appended {
         faults.extend(tags(add));
         if known_of(add).zip(clock).is_some_and(|((_, to), clock)| to != *clock) {
@@ -96,6 +105,12 @@ pub fn faults(entry: &Entry, table: Table, before: &BTreeMap<String, i64>) -> Ve
         faults.extend(offsets(add, table, &entry.marks, before));
     }
     faults
+}
+
+/// Offsets, what their last message is known by, and three marks of our own.
+fn is_written(name: &str, marks: &BTreeMap<String, i64>) -> bool {
+    let of_offset = name.strip_prefix("seen/").is_some_and(|place| marks.contains_key(&format!("in/{place}")));
+    of_offset || parse_offset_mark(name).is_some() || [MARK_CLOCK, MARK_EPOCH, MARK_QUARANTINE].contains(&name)
 }
 
 /// Without its tags nobody can say what a file is.
