@@ -83,15 +83,15 @@ pub fn faults(entry: &Entry, table: Table, before: &BTreeMap<String, i64>) -> Ve
     if !appended.is_empty() && clock.is_none() {
         faults.push("rows stand without their clock".to_owned());
     }
-    if let (Some(now), Some(then)) = (clock, before.get(MARK_CLOCK)) {
-        if now <= then {
-            faults.push(format!("its clock {now} does not follow {then}"));
-        }
+    if let (Some(now), Some(then)) = (clock, before.get(MARK_CLOCK))
+        && now <= then
+    {
+        faults.push(format!("its clock {now} does not follow {then}"));
     }
-    if let (Some(now), Some(then)) = (entry.marks.get(MARK_QUARANTINE), before.get(MARK_QUARANTINE)) {
-        if now < then {
-            faults.push(format!("it rests on entry {now} of quarantine, and the entry before on {then}"));
-        }
+    if let (Some(now), Some(then)) = (entry.marks.get(MARK_QUARANTINE), before.get(MARK_QUARANTINE))
+        && now < then
+    {
+        faults.push(format!("it rests on entry {now} of quarantine, and the entry before on {then}"));
     }
     if matches!(table, Table::Signals | Table::Quarantine) {
         let unknown = entry.marks.keys().find(|name| !is_written(name, &entry.marks));
