@@ -72,8 +72,13 @@ impl Day {
         Self(local.div_euclid(MICROS_PER_DAY) as i32)
     }
 
-    /// Reads `YYYY-MM-DD`.
+    /// Reads `YYYY-MM-DD`, every digit of it.
     pub fn parse(text: &str) -> Option<Self> {
+        // chrono also takes signs, blanks and years of any length.
+        let is_plain = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+        if text.len() != 10 || !text.bytes().enumerate().all(is_plain) {
+            return None;
+        }
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
         Some(Self::of_date(date))
     }
@@ -241,6 +246,13 @@ mod tests {
         assert_eq!(Day::of_micros(micros - 1).to_string(), "2021-01-17");
         assert_eq!(Day::parse("2021-01-18").unwrap().start_micros(), micros);
         assert_eq!(Day::parse("2021-01-18").unwrap().weekday(), 1);
+    }
+
+    #[test]
+    fn a_day_is_four_two_and_two_digits_and_nothing_else() {
+        for text in ["-2006-01-01", "+2021-01-18", "2021-1-18", "2021-01- 8", "12021-01-18", "2021-02-30", ""] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
     }
 
     #[test]

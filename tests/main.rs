@@ -11,6 +11,15 @@ mod tidy;
 /// What an epidemiologist can read: scenarios, under every schedule.
 mod scenarios;
 
+/// Bad input, kind by kind, each with its declared fate.
+mod bad_input;
+
+/// Damaged files of a state folder, each named.
+mod verify;
+
+/// What holds for any bytes: messages, times, areas, identifiers, headers, envelopes.
+mod properties;
+
 /// Detectors against the numbers of their references.
 mod detectors;
 

@@ -17,8 +17,8 @@ mod replay;
 mod sabotage;
 mod schedule;
 mod script;
-mod session;
-mod setting;
+pub mod session;
+pub mod setting;
 mod values;
 mod world;
 

@@ -25,6 +25,7 @@ mod replay;
 mod scan;
 mod serve;
 mod sql;
+mod verify;
 
 /// Epidemic surveillance as a stream: reporting channels in, explained alerts out.
 /// 传染病监测流处理：多渠道报告进，可解释的预警出。
@@ -51,6 +52,8 @@ enum Verb {
     Quarantine(quarantine::Quarantine),
     /// Where the log stands in Kafka. 偏移量
     Offsets(offsets::Offsets),
+    /// Read a state folder and name every damaged file. 校验状态文件夹
+    Verify(verify::Verify),
     /// Feed NDJSON files through decode, commit and detect. 回放文件
     Replay(replay::Replay),
     /// Run one detector over one series. 对一条序列运行一种检测方法
@@ -106,6 +109,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Verb::Alert(alert) => sql::alert(&alert).await,
         Verb::Quarantine(quarantine) => quarantine::run(&quarantine).await,
         Verb::Offsets(offsets) => offsets::run(&offsets).await,
+        Verb::Verify(verify) => verify::run(&verify),
         Verb::Replay(replay) => replay::run(&replay).await,
         Verb::Detect(detect) => detect::run(&detect),
         Verb::Scan(scan) => scan::run(*scan),

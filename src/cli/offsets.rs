@@ -11,14 +11,11 @@ use super::say;
 use crate::clock::{Clock, WallClock};
 use crate::delta::delta_log::DeltaLog;
 use crate::delta::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
-use crate::delta::reference::{Text, put_in_force};
+use crate::delta::reference::{CLASS_AUDIT, Text, put_in_force};
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::local_text;
-
-/// Class of the rows that say what people accepted.
-const CLASS_AUDIT: &str = "audit";
 
 #[derive(Args)]
 pub struct Offsets {

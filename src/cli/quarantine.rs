@@ -2,6 +2,7 @@
 //!
 //! Never: prints a body unless asked for with the key that sealed it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,13 +35,16 @@ enum What {
     },
     /// Everything about one message. 查看一条隔离消息
     Show {
-        /// TOPIC/PARTITION/OFFSET
+        /// TOPIC/PARTITION/OFFSET, or the SHA-256 of the message. 位置，或原文的 SHA-256
         place: String,
         #[arg(long)]
         state: PathBuf,
         /// Shows the body too; the key that sealed it. 密钥文件（显示原文）
         #[arg(long)]
         key_file: Option<PathBuf>,
+        /// The body's bytes and nothing else. 仅输出原始字节
+        #[arg(long, requires = "key_file")]
+        raw: bool,
     },
     /// Send a message again, after its feed folder or register was mended. 重新发送
     Retry {
@@ -59,8 +63,16 @@ pub async fn run(wanted: &Quarantine) -> Result<bool> {
                 say(&format!("{}  {}  {}  {}  {}", row.place(), row.code, row.reason, row.pointer, row.found));
             }
         }
-        What::Show { place, state, key_file } => {
+        What::Show { place, state, key_file, raw } => {
             let row = find(rows(state).await?, place)?;
+            if let Some(key_file) = key_file.as_ref().filter(|_| *raw) {
+                let body = body(&row, &Sealer::from_file(key_file)?)?;
+                return std::io::stdout()
+                    .lock()
+                    .write_all(&body)
+                    .map(|()| true)
+                    .map_err(|error| Problem::new(codes::IO, "standard output", error.to_string()));
+            }
             say(&format!(
                 "{}\n  code:  {}  {}\n  at:    {}\n  found: {}\n  help:  {}\n  sha256 {}\n  {}",
                 row.place(),
@@ -127,7 +139,7 @@ fn body(row: &Row, sealer: &Sealer) -> Result<Vec<u8>> {
 }
 
 fn find(rows: Vec<Row>, place: &str) -> Result<Row> {
-    rows.into_iter().find(|row| row.place() == place).ok_or_else(|| {
+    rows.into_iter().find(|row| row.place() == place || row.sha256 == place).ok_or_else(|| {
         Problem::new(codes::ARGUMENT, place, "no such message in quarantine")
             .help("`qianshao quarantine list` shows TOPIC/PARTITION/OFFSET")
     })

@@ -10,7 +10,8 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 
-use super::decode::{Context, Decoded, decode};
+use super::contract::FieldPath;
+use super::decode::{Context, Decoded, Stated, decode};
 use super::envelope::retry_of;
 use super::feed::{Feed, Feeds, Kind};
 use super::identity::Pseudonyms;
@@ -123,7 +124,7 @@ impl Intake {
                 message: stated.message,
                 kind: Some(kind.name.clone()),
                 code,
-                pointer: String::new(),
+                pointer: pointer_of(kind, code),
                 found,
                 help: code.help.to_owned(),
             });
@@ -146,6 +147,14 @@ impl Intake {
             }
         }
         Ok((builder.finish()?, refused.into_values().collect()))
+    }
+
+    /// Whether the area that the message names has a code of another time: today's reader would lay the event to the
+    /// facility's area, and nobody would notice.
+    fn is_out_of_use(&self, kind: &Kind, batch: &Decoded, row: i64, day: Day) -> bool {
+        let row = usize::try_from(row).unwrap_or_default();
+        let named = kind.contract.area.as_ref().and_then(|path| text_at(&batch.raw, path, row));
+        named.is_some_and(|code| self.registers.knows_area(code) && self.registers.area_at(code, day).is_none())
     }
 
     /// The mapping's rows, completed from registers and statements; what may not stand is refused.
@@ -189,18 +198,14 @@ impl Intake {
                 refuse(raw, codes::UNDECLARED, format!("signal {signal}, unit kind {unit_kind}"));
                 continue;
             }
-            let in_future = stated.quality.as_deref().is_some_and(|flags| flags.contains("future_time"));
-            let event_time = if in_future { stated.event_time } else { time(row) };
-            let event_date = if in_future { None } else { date(row) };
-            let moment = match (event_time, event_date) {
-                (Some(at), given) => Some((at, given.unwrap_or(Day::of_micros(at)))),
-                (None, Some(day)) => Some((day.start_micros(), day)),
-                (None, None) => stated.event_time.map(|at| (at, Day::of_micros(at))),
-            };
-            let Some((event_time, event_date)) = moment else {
+            let Some((event_time, event_date)) = moment_of(stated, time(row), date(row)) else {
                 refuse(raw, codes::NO_EVENT_TIME, "neither event_time nor event_date".to_owned());
                 continue;
             };
+            if self.is_out_of_use(kind, batch, raw, event_date) {
+                refuse(raw, codes::AREA_NOT_IN_USE, format!("a code that was not in use on {event_date}"));
+                continue;
+            }
             let facility_id = text("facility_id", row);
             let unknown =
                 facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
@@ -226,6 +231,32 @@ impl Intake {
         }
         mapped
     }
+}
+
+/// When a row counts: as the mapping says, or at the report where the event lies in the future.
+fn moment_of(stated: &Stated, time: Option<i64>, date: Option<Day>) -> Option<(i64, Day)> {
+    let in_future = stated.quality.as_deref().is_some_and(|flags| flags.contains("future_time"));
+    match if in_future { (stated.event_time, None) } else { (time, date) } {
+        (Some(at), given) => Some((at, given.unwrap_or(Day::of_micros(at)))),
+        (None, Some(day)) => Some((day.start_micros(), day)),
+        (None, None) => stated.event_time.map(|at| (at, Day::of_micros(at))),
+    }
+}
+
+/// The field that a mapping's refusal speaks of; most speak of the whole message.
+fn pointer_of(kind: &Kind, code: crate::problem::Code) -> String {
+    let area = kind.contract.area.as_ref().filter(|_| code == codes::AREA_NOT_IN_USE);
+    area.map(|path| format!("/{}", path.text.replace('.', "/"))).unwrap_or_default()
+}
+
+/// The text of a field in one row of table `raw`.
+fn text_at<'b>(raw: &'b RecordBatch, path: &FieldPath, row: usize) -> Option<&'b str> {
+    let (first, rest) = path.steps.split_first()?;
+    let mut column = raw.columns().get(*first)?;
+    for step in rest {
+        column = column.as_struct_opt()?.columns().get(*step)?;
+    }
+    column.as_string_opt::<i32>().filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
 }
 
 /// The topic of a feed.

@@ -13,7 +13,7 @@ use super::admit::{Checked, Reading, refuse};
 use super::columns::{Column, Scalar};
 use super::message::Fault;
 use super::plan::Shape;
-use super::values::{day_of_text, instant_of_text, integer_of_number, integer_of_text, number_of_text};
+use super::values::{day_of_text, instant_of_text, integer_of_number, integer_of_text, is_whole, number_of_text};
 
 /// The value of one field, item or entry.
 pub struct Value<'p, 's, 'c> {
@@ -36,6 +36,9 @@ impl Value<'_, '_, '_> {
             Shape::Identifier(rule) => return reading.identifier(rule, text, column),
             Shape::Integer(rule) => match integer_of_text(text) {
                 Some(value) => return reading.integer(rule, value, column),
+                None if is_whole(text) => {
+                    return Err(refuse(codes::NUMBER_TOO_LARGE, describe(text)));
+                }
                 None if number_of_text(text).is_some() => {
                     return Err(refuse(codes::NOT_AN_INTEGER, describe(text)));
                 }

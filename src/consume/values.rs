@@ -35,11 +35,16 @@ pub fn plain_digits(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(plain).collect())
 }
 
-/// A whole number written as text: a sign and digits, nothing else.
-pub fn integer_of_text(text: &str) -> Option<i64> {
+/// A whole number written as text, of any size: a sign and digits, nothing else.
+pub fn is_whole(text: &str) -> bool {
     let text = plain_digits(text);
     let digits = text.strip_prefix('-').unwrap_or(&text);
-    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The same, where 64 bits hold it.
+pub fn integer_of_text(text: &str) -> Option<i64> {
+    is_whole(text).then(|| plain_digits(text).parse().ok()).flatten()
 }
 
 /// A decimal number written as text: digits with at most one point.

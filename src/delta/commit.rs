@@ -21,7 +21,7 @@ pub const MARK_QUARANTINE: &str = "table/quarantine";
 /// Mark in `signals`: the clock, so that an empty commit has a time too.
 pub const MARK_CLOCK: &str = "clock";
 /// Mark in `quarantine`: digest of the newest epoch written there.
-const MARK_EPOCH: &str = "epoch";
+pub const MARK_EPOCH: &str = "epoch";
 
 /// Mark of a table that one writer at a time may extend: whose turn it is.
 const MARK_LIFE: &str = "life";

@@ -154,6 +154,12 @@ pub fn known_date_of(add: &Add) -> Option<Day> {
     Day::parse(add.partition_values.get("known_date")?.as_deref()?)
 }
 
+/// What a writer says about rows: their statistics, and the smallest and greatest `known_at`.
+pub fn statistics_of(rows: &[RecordBatch]) -> (String, (i64, i64)) {
+    let (from, to) = known_range(rows);
+    (statistics(rows, from, to), (from, to))
+}
+
 fn stamp(table: Table, rows: &RecordBatch, known_at: KnownAt) -> Result<RecordBatch> {
     let known = TimestampMicrosecondArray::from(vec![known_at.micros(); rows.num_rows()]).with_timezone(UTC);
     let mut columns = rows.columns().to_vec();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
-use super::reference::Edition;
+use super::edition::Edition;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
 

@@ -161,7 +161,7 @@ pub fn entries(log: &Path) -> Result<Vec<(u64, PathBuf)>> {
     named(log, ".json")
 }
 
-fn checkpoints(log: &Path) -> Result<Vec<(u64, PathBuf)>> {
+pub(super) fn checkpoints(log: &Path) -> Result<Vec<(u64, PathBuf)>> {
     named(log, ".checkpoint.parquet")
 }
 

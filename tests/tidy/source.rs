@@ -35,6 +35,10 @@ impl File {
     }
 }
 
+/// What lies in the tree and is no part of it: builds, states, what a fuzzer keeps, a second name of `schemas`.
+const OTHERS: [&str; 8] =
+    ["target", "state", ".git", ".idea", "fuzz/target", "fuzz/corpus", "fuzz/artifacts", "fuzz/schemas"];
+
 /// Every text file of the tree, by path; what git ignores and what is no text is left out.
 pub fn files() -> Vec<File> {
     let mut files = Vec::new();
@@ -48,7 +52,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let from_root = format!("{prefix}{name}");
-        if ["target", "state", ".git", ".idea"].contains(&from_root.as_str()) || name == "__pycache__" {
+        if OTHERS.contains(&from_root.as_str()) || name == "__pycache__" {
             continue;
         }
         if path.is_dir() {

@@ -34,4 +34,12 @@ pub const UNDECLARED: Code = Code {
     help: "declare the signal in x-signals of contract.json; unit kinds are those of schemas/codes/unit_kinds.csv",
 };
 
-pub const ALL: &[Code] = &[NO_SIGNAL, NORMALIZE_FAILED, NO_EVENT_TIME, UNDECLARED];
+pub const AREA_NOT_IN_USE: Code = Code {
+    id: "QS-D064",
+    reason: "area_not_in_use",
+    en: "the area code was not in use on that day",
+    zh: "该地区代码在该日期未启用或已停用",
+    help: "send the code that was in use on the day of the event; codes/areas.csv says from when to when and what replaced it",
+};
+
+pub const ALL: &[Code] = &[NO_SIGNAL, NORMALIZE_FAILED, NO_EVENT_TIME, UNDECLARED, AREA_NOT_IN_USE];
