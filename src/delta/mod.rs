@@ -12,6 +12,7 @@ pub mod files;
 pub mod repair;
 pub mod delta_log;
 pub mod memory_log;
+pub mod timed_log;
 pub mod maintain;
 pub mod reference;
 pub mod registers;

@@ -38,6 +38,11 @@ fn the_page_of_detectors_is_what_they_ask_for() {
 }
 
 #[test]
+fn the_page_of_metrics_is_the_table_of_them() {
+    compare("docs/metrics.md", &qianshao::observe::documentation());
+}
+
+#[test]
 fn the_page_of_problems_is_the_list_of_codes() {
     compare("docs/problems.md", &qianshao::problem::documentation());
 }
