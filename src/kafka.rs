@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Statistics};
 
 use crate::problem::{Code, Problem, Result, codes};
 
@@ -31,6 +31,9 @@ const METADATA_REFRESH_MS: u32 = 10_000;
 pub const TRANSACTION_TIMEOUT_MS: u32 = 30_000;
 /// Must end before the transaction does, or its outcome would be decided by the broker's clock.
 const MESSAGE_TIMEOUT_MS: u32 = 20_000;
+
+/// How often a member of a group says which connections stand and where partitions end.
+const STATISTICS_MS: u32 = 1_000;
 
 /// librdkafka's names that the `[kafka.security]` table may hold, and no others.
 pub const SECURITY_NAMES: [&str; 10] = [
@@ -101,6 +104,7 @@ impl KafkaSettings {
             .set("group.id", &self.group_id)
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
             .set("heartbeat.interval.ms", (self.session_timeout_ms / 3).to_string())
+            .set("statistics.interval.ms", STATISTICS_MS.to_string())
             .set("partition.assignment.strategy", "roundrobin");
         if let Some(instance) = &self.group_instance_id {
             config.set("group.instance.id", instance);
@@ -218,6 +222,11 @@ fn unknown_name(name: &str) -> Box<Problem> {
         None => format!("one of: {}", SECURITY_NAMES.join(", ")),
     };
     Problem::new(codes::kafka::KAFKA_SETTING, "kafka.security", format!("the name {name}")).help(help)
+}
+
+/// Connections to brokers that stand.
+pub fn brokers_up(statistics: &Statistics) -> usize {
+    statistics.brokers.values().filter(|broker| ["UP", "UPDATE"].contains(&broker.state.as_str())).count()
 }
 
 /// A failure of librdkafka, told to a person.

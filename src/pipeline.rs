@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tracing::{error, warn};
 
-use crate::alert::Mode;
 use crate::cells::meanings::CLASS_FEED;
 use crate::clock::Clock;
 use crate::consume::feed::{Feeds, Kind};
@@ -23,11 +21,18 @@ use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER};
 use crate::delta::tables::Table;
 use crate::detect::folder::read_folders;
 use crate::detect::pack::Packs;
-use crate::detect::tick::{CLASS_PACK, CLASS_RULE, Detect, texts_of};
+use crate::detect::tick::{CLASS_PACK, CLASS_RULE, texts_of};
 use crate::kafka::seat::Seat;
+use crate::observe::Observed;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::outbox::{Outbox, Round};
 use crate::publish::role::Publish;
+
+pub use stop::Stop;
+
+pub mod judging;
+pub mod reports;
+mod stop;
 
 /// Ticks follow epochs no closer than this: a burst of small epochs is judged once.
 const TICK_MS_MIN: u64 = 100;
@@ -35,6 +40,10 @@ const TICK_MS_MIN: u64 = 100;
 const TICK_MS_IDLE: u64 = 10_000;
 /// Small files are merged this often.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
+/// Heads of the tables are read this often for whoever watches.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Who waits for the publisher's seat says so this often.
+const SEAT_WAIT: Duration = Duration::from_secs(1);
 
 /// Folders that replace what the program was built with.
 #[derive(Clone, Debug, Default)]
@@ -99,13 +108,17 @@ pub async fn consume(
     mut role: Consume,
     mut source: Box<dyn Source>,
     mut pace: Pace,
-    clock: Arc<dyn Clock>,
+    observed: Arc<Observed>,
     stop: Stop,
 ) -> Result<()> {
     while !stop.is_told() {
-        let began = clock.now();
-        match role.step(&mut *source, &pace.limit()).await? {
-            Step::Epoch { messages, bytes } => pace.learn(messages, bytes, (clock.now() - began) as u64 / 1_000),
+        let began = observed.now();
+        let step = role.step(&mut *source, &pace.limit()).await?;
+        reports::consumed(&observed, &step, source.standing());
+        match step {
+            Step::Epoch { messages, bytes, .. } => {
+                pace.learn(messages, bytes, (observed.now() - began) as u64 / 1_000);
+            }
             Step::Idle | Step::Dropped => {}
             Step::End => break,
         }
@@ -113,72 +126,27 @@ pub async fn consume(
     Ok(())
 }
 
-/// Then detect: what changed is counted again and judged at a logical moment. One process at a time.
-pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
-    while !stop.is_told() {
-        match opening.judge(&stop).await {
-            Err(problem) if problem.code == codes::log::DETECT_FENCED => {
-                warn!(at = problem.at, "{}", problem.code.en);
-                opening.wait_for_silence(&stop).await?;
-            }
-            ended => return ended,
-        }
-    }
-    Ok(())
-}
-
-/// What judging begins with; a process that was fenced begins again.
-pub struct Opening {
-    pub log: Arc<DeltaLog>,
-    pub clock: Arc<dyn Clock>,
-    pub pack: String,
-    pub mode: Mode,
-}
-
-impl Opening {
-    async fn judge(&self, stop: &Stop) -> Result<()> {
-        let mut role = Detect::open(self.log.clone(), self.clock.clone(), &self.pack, self.mode).await?;
-        let (mut seen, mut idle_since) = (i64::MIN, self.clock.now());
-        while !stop.is_told() {
-            let head = self.log.head(Table::Signals).await?;
-            let due = self.clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
-            if head.clock > seen || due {
-                // At the newest rows' own moment the log needs no heartbeat, which would only be in the consumer's way.
-                seen = role.tick(if head.clock > seen { head.clock } else { self.clock.now() }).await?.tick;
-                idle_since = self.clock.now();
-            }
-            stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until nobody has judged for as long as three idle ticks: whoever took over is gone.
-    async fn wait_for_silence(&self, stop: &Stop) -> Result<()> {
-        let silence = Duration::from_millis(3 * TICK_MS_IDLE);
-        let mut before = self.log.head(Table::Ticks).await?;
-        while !stop.is_told() {
-            stop.wait(silence).await;
-            let now = self.log.head(Table::Ticks).await?;
-            if now == before {
-                break;
-            }
-            before = now;
-        }
-        Ok(())
-    }
-}
-
 /// The table first, the topic second; only while we hold the publisher's seat.
-pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat, stop: Stop) -> Result<()> {
+pub async fn publish(
+    role: Publish,
+    mut outbox: Box<dyn Outbox>,
+    mut seat: Seat,
+    observed: Arc<Observed>,
+    stop: Stop,
+) -> Result<()> {
     let (mut term, mut fenced) = (None, true);
     while !stop.is_told() {
-        if fenced || term != seat.term() {
+        let is_seated = !fenced && term == seat.term();
+        reports::seated(&observed, is_seated, seat.brokers_up());
+        if !is_seated {
             tokio::select! {
                 taken = seat.taken(term) => (term, fenced) = (Some(taken?), false),
-                () = stop.clone().told() => break,
+                () = stop.wait(SEAT_WAIT) => continue,
             }
         }
-        match role.round(&mut *outbox).await {
+        let round = role.round(&mut *outbox).await;
+        reports::published(&observed, &round, seat.brokers_up());
+        match round {
             Ok(Round::Done { .. }) => fenced = false,
             Ok(Round::Fenced(by)) => {
                 warn!(by, "another publisher has taken over; waiting to be assigned again");
@@ -187,6 +155,24 @@ pub async fn publish(role: Publish, mut outbox: Box<dyn Outbox>, mut seat: Seat,
             Err(problem) => error!(at = problem.at, found = problem.found, "{}", problem.code.en),
         }
         stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
+    }
+    Ok(())
+}
+
+/// Tells whoever watches where the log stands, and whether it can be read at all.
+pub async fn look(log: Arc<DeltaLog>, observed: Arc<Observed>, stop: Stop) -> Result<()> {
+    while !stop.is_told() {
+        let mut problems = Vec::new();
+        for table in Table::ALL {
+            match log.head(table).await {
+                Ok(head) => reports::head(&observed, table, &head),
+                Err(problem) => problems.push(*problem),
+            }
+        }
+        observed.turned(reports::STATE);
+        observed.stands(reports::STATE, problems);
+        observed.started(reports::STATE);
+        stop.wait(LOOK_EVERY).await;
     }
     Ok(())
 }
@@ -206,34 +192,6 @@ pub async fn merge_small_files(log: &DeltaLog) {
         if let Err(problem) = log.compact(table).await {
             warn!(table = table.name(), found = problem.found, "small files were not merged");
         }
-    }
-}
-
-/// Told once, heard by every loop.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    pub fn new() -> (watch::Sender<bool>, Self) {
-        let (tell, told) = watch::channel(false);
-        (tell, Self(told))
-    }
-
-    pub fn is_told(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Ends when told.
-    pub async fn told(mut self) {
-        // An error is the sender's end, which is a stop too.
-        let _ = self.0.wait_for(|stop| *stop).await;
-    }
-
-    /// Waits, but not past the end.
-    pub async fn wait(&self, time: Duration) {
-        let mut told = self.0.clone();
-        // An error is the sender's end, which is a stop too.
-        let _ = tokio::time::timeout(time, told.wait_for(|stop| *stop)).await;
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::consume::identity::{Algorithm, Pseudonyms};
 use crate::consume::seal::Sealer;
 use crate::demo::live::Language;
@@ -19,6 +19,8 @@ mod check;
 mod city;
 mod detect;
 mod feed;
+mod health;
+pub mod logging;
 mod offsets;
 mod quarantine;
 mod replay;
@@ -42,6 +44,8 @@ enum Verb {
     Demo(Box<city::Demo>),
     /// Run against Apache Kafka. 连接 Kafka 正式运行
     Serve(serve::Serve),
+    /// Ask a running process whether it is alive, or ready. 询问运行中的进程是否存活或就绪
+    Health(health::Health),
     /// Look at a configuration without running it, and at what a start would change. 检查配置，预览规则变更
     Check(check::Check),
     /// Ask the tables in SQL. 用 SQL 查询
@@ -81,6 +85,14 @@ impl Cli {
             _ => "warn,librdkafka=off,rdkafka=off",
         }
     }
+
+    /// How the log is written: a process that runs on reads it from its configuration. What is wrong there is told later.
+    pub fn log_format(&self) -> LogFormat {
+        match &self.verb {
+            Verb::Serve(serve) => serve.log_format(),
+            _ => LogFormat::Text,
+        }
+    }
 }
 
 /// In which words alerts are told.
@@ -104,6 +116,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
         Verb::Demo(demo) => city::demo(*demo).await,
         Verb::Serve(serve) => serve::serve(&serve).await,
+        Verb::Health(health) => health::health(&health).await,
         Verb::Check(check) => check::check(&check).await,
         Verb::Sql(sql) => sql::sql(&sql).await,
         Verb::Alert(alert) => sql::alert(&alert).await,
@@ -122,7 +135,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
-            say_error(&problem.to_string());
+            logging::tell(&problem);
             ExitCode::from(2)
         }
     }
@@ -144,7 +157,7 @@ fn config_of(path: &Path) -> Result<Config> {
     Config::load(path).map_err(|problems| {
         let mut problems = problems.into_iter();
         let first = problems.next().map_or_else(|| Problem::new(codes::ARGUMENT, "-c", "nothing"), Box::new);
-        problems.for_each(|problem| say_error(&problem.to_string()));
+        problems.for_each(|problem| logging::tell(&problem));
         first
     })
 }

@@ -41,6 +41,8 @@ pub const ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sm3"];
 /// The words of `alert::Mode`.
 pub const MODES: &[&str] = &["actual", "exercise", "replay", "test"];
 
+pub const LOG_FORMATS: &[&str] = &["text", "json"];
+
 /// The sections in the order of the documents.
 pub const SECTIONS: &[(&str, &str, &str)] = &[
     ("kafka", "where messages come from and alerts go", "消息从哪里来，预警到哪里去"),
@@ -49,6 +51,7 @@ pub const SECTIONS: &[(&str, &str, &str)] = &[
     ("identity", "how personal identifiers become tokens", "个人标识如何变为假名"),
     ("epoch", "how much one commit takes in", "一次提交收多少"),
     ("detect", "which edition of rules, and whether alerts are meant", "采用哪一版规则，预警是否为实情"),
+    ("observe", "how this process is watched: probes, metrics, its log", "如何监视本进程：探测、指标与日志"),
     ("serve", "what this process does, and where it answers SQL", "本进程的职责与 SQL 地址"),
 ];
 
@@ -235,6 +238,22 @@ pub const KEYS: &[Key] = &[
         "写入每条预警：是否为实情。不应让人猜测预警是不是演练。",
     )
     .default("actual"),
+    key(
+        "observe",
+        "address",
+        Kind::Text,
+        "Where `/livez`, `/readyz` and `/metrics` answer over HTTP; `off` for nowhere, port 0 for a free one. They ask for no password and show topics, numbers and problems, never a message. In a container let it be `0.0.0.0:9180`.",
+        "`/livez`、`/readyz`、`/metrics` 的 HTTP 地址；`off` 为关闭，端口 0 为任一空闲端口。不验证口令，只显示主题、数字与问题，不含消息内容。容器内可设为 `0.0.0.0:9180`。",
+    )
+    .default("127.0.0.1:9180"),
+    key(
+        "observe",
+        "log_format",
+        Kind::OneOf(LOG_FORMATS),
+        "Lines for people, or one JSON object a line for machines. The environment's `QIANSHAO_LOG_FORMAT` comes first, as `QIANSHAO_LOG` does for what is logged.",
+        "供人阅读的文本行，或每行一个 JSON 对象。环境变量 `QIANSHAO_LOG_FORMAT` 优先；记录哪些内容由 `QIANSHAO_LOG` 决定。",
+    )
+    .default("text"),
     key(
         "serve",
         "roles",

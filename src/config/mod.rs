@@ -31,6 +31,7 @@ pub struct Config {
     pub identity: IdentitySection,
     pub epoch: EpochSection,
     pub detect: DetectSection,
+    pub observe: ObserveSection,
     pub serve: ServeSection,
 }
 
@@ -88,6 +89,39 @@ pub struct DetectSection {
     pub pack: String,
     #[serde(deserialize_with = "mode")]
     pub mode: Mode,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ObserveSection {
+    /// None is `off`.
+    #[serde(deserialize_with = "unless_off")]
+    pub address: Option<SocketAddr>,
+    pub log_format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl LogFormat {
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+fn unless_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "off" => Ok(None),
+        address => address.parse().map(Some).map_err(de::Error::custom),
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -149,6 +183,7 @@ mod tests {
         assert_eq!(config.serve.roles, [Role::Consume, Role::Detect, Role::Publish, Role::Serve]);
         assert_eq!((config.identity.algorithm, config.detect.mode), (Algorithm::HmacSha256, Mode::Actual));
         assert_eq!(config.folders.rules, None);
+        assert_eq!(config.observe.address, Some("127.0.0.1:9180".parse().unwrap()));
     }
 
     #[test]
@@ -201,7 +236,15 @@ mod tests {
     }
 
     #[test]
+    fn the_probes_can_be_switched_off_and_a_host_name_is_no_address() {
+        assert_eq!(read("[observe]\naddress = \"off\"").unwrap().observe.address, None);
+        assert_eq!(refusal("[observe]\naddress = \"localhost:9180\"").code.id, "QS-C012");
+        assert_eq!(read("[observe]\nlog_format = \"json\"").unwrap().observe.log_format, LogFormat::Json);
+    }
+
+    #[test]
     fn the_words_of_the_keys_are_those_of_the_types() {
+        assert!(keys::LOG_FORMATS.iter().all(|word| LogFormat::parse(word).is_some()));
         let modes: Vec<_> = Mode::ALL.iter().map(|mode| mode.word()).collect();
         assert_eq!(keys::MODES, modes);
         for key in keys::KEYS {

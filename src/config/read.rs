@@ -134,6 +134,8 @@ impl Reading<'_> {
         let text = || value.as_str().ok_or_else(|| wrong("a text in quotes".to_owned()));
         match key.kind {
             Kind::Text if key.name == "sql_address" => address(text()?),
+            Kind::Text if key.path() == "observe.address" && text()? == "off" => Ok(Value::String("off".to_owned())),
+            Kind::Text if key.path() == "observe.address" => address(text()?),
             Kind::Text if text()?.trim().is_empty() => {
                 Err(("an empty text".to_owned(), "leave the key out, or fill it".to_owned()))
             }

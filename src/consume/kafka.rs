@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::consume::poller::{Member, Poller, Shared};
 use crate::consume::reading::{Arrived, Reading};
-use crate::consume::source::{Cut, Epoch, EpochLimit, Polled, Source, Starts, advance, size};
+use crate::consume::source::{Cut, Epoch, EpochLimit, Polled, Source, Standing, Starts, advance, size};
 use crate::kafka::{KafkaSettings, trouble};
 use crate::problem::{Problem, Result, codes};
 
@@ -141,6 +141,10 @@ impl Source for KafkaSource {
     fn committed(&mut self, epoch: &Epoch) {
         self.shared.reading.with_starts(|starts| advance(starts, epoch));
         self.shared.reading.show_lag(&epoch.ranges);
+    }
+
+    fn standing(&self) -> Standing {
+        self.shared.reading.standing()
     }
 
     fn restart(&mut self, starts: Starts) {

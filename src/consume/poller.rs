@@ -3,7 +3,7 @@
 //! Promises: it polls whatever happens, so the member never leaves because a commit was slow.
 //! Never: blocks on the queue.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -22,6 +22,9 @@ use crate::problem::codes;
 
 /// How long one poll waits: the latency of a stop, a restart and a resume, not of a message.
 const POLL: Duration = Duration::from_millis(20);
+
+/// How long a look for missing topics may keep the poll waiting: well below the session's timeout.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What the polling thread and the source share.
 pub(super) struct Shared {
@@ -64,7 +67,20 @@ impl Poller {
                 return;
             }
             self.commit_lag();
+            if self.shared.reading.is_time_to_look() {
+                self.look_for_topics();
+            }
         }
+    }
+
+    /// Which of the topics that we asked for a broker does not know, or does not show to us.
+    fn look_for_topics(&self) {
+        let asked = self.consumer.subscription();
+        // A broker that does not answer is told elsewhere; the next look comes by itself.
+        let (Ok(asked), Ok(known)) = (asked, self.consumer.fetch_metadata(None, LOOK)) else { return };
+        let known: BTreeSet<&str> = known.topics().iter().map(|topic| topic.name()).collect();
+        let asked = asked.elements().iter().map(|element| element.topic().to_owned()).collect::<BTreeSet<_>>();
+        self.shared.reading.looked(asked.into_iter().filter(|topic| !known.contains(topic.as_str())).collect());
     }
 
     /// Moves what waits into the queue, pausing what is full and resuming what has room; false when nobody listens.
@@ -139,7 +155,10 @@ impl Poller {
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => reading.say_once(trouble(codes::kafka::TOPIC_MISSING, "the feeds' topics", error)),
+            ) => {
+                reading.miss();
+                reading.say_once(trouble(codes::kafka::TOPIC_MISSING, "the feeds' topics", error));
+            }
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 reading.say(trouble(codes::kafka::KAFKA_READ, "the consumer", error));
                 return false;
@@ -175,7 +194,11 @@ fn list(partitions: &[(String, i32)]) -> TopicPartitionList {
 /// The consumer's context: Kafka calls it from within `poll`.
 pub(super) struct Member(pub Arc<Reading>);
 
-impl ClientContext for Member {}
+impl ClientContext for Member {
+    fn stats(&self, statistics: Statistics) {
+        self.0.hear(&statistics);
+    }
+}
 
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

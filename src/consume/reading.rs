@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{Statistics, TopicPartitionList};
 
+use crate::consume::heard::Heard;
 use crate::consume::message::{Message, witness};
-use crate::consume::source::{Partition, Ranges, Start, Starts};
+use crate::consume::source::{Partition, Ranges, Standing, Start, Starts};
 use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
 use crate::kafka::trouble;
 use crate::problem::{Problem, codes};
@@ -47,7 +48,9 @@ struct State {
     positions: BTreeMap<Partition, i64>,
     /// The last message that the log holds, read once more to see that it is still the same.
     witnesses: BTreeMap<Partition, (i64, i64)>,
-    held: BTreeSet<Partition>,
+    /// Partitions that wait, and why.
+    held: BTreeMap<Partition, Box<Problem>>,
+    heard: Heard,
     troubles: VecDeque<Box<Problem>>,
     said: BTreeSet<&'static str>,
     lag: BTreeMap<Partition, i64>,
@@ -100,12 +103,45 @@ impl Reading {
         }
     }
 
+    pub fn hear(&self, statistics: &Statistics) {
+        self.state().heard.hear(statistics);
+    }
+
+    pub fn miss(&self) {
+        self.state().heard.miss();
+    }
+
+    pub fn is_time_to_look(&self) -> bool {
+        self.state().heard.is_time_to_look()
+    }
+
+    pub fn looked(&self, missing: BTreeSet<String>) {
+        self.state().heard.looked(missing);
+    }
+
+    pub fn standing(&self) -> Standing {
+        let state = self.state();
+        let problems = state.held.values().map(|problem| (**problem).clone()).chain(state.heard.problem()).collect();
+        let reach = |(partition, position): (&Partition, &i64)| {
+            let next = state.starts.get(partition).map_or(*position, |start| start.next);
+            // What was read is there, whatever the client's last word about the end.
+            let end = state.heard.ends.get(partition).copied().unwrap_or(*position).max(*position);
+            (partition.clone(), (next, end))
+        };
+        Standing {
+            problems,
+            waiting: state.held.len(),
+            brokers_up: state.heard.brokers_up,
+            reach: state.positions.iter().map(reach).collect(),
+        }
+    }
+
     pub fn next_trouble(&self) -> Option<Box<Problem>> {
         self.state().troubles.pop_front()
     }
 
     pub fn held(&self) -> Vec<Partition> {
-        self.state().held.iter().cloned().collect()
+        self.state().held.keys().cloned().collect()
     }
 
     /// Partitions that are ours and of which the log knows nothing: an epoch notes that they were there.
@@ -232,6 +268,7 @@ impl State {
             Verdict::Hold(problem) => return self.hold(partition, problem),
         };
         self.held.remove(partition);
+        self.heard.ends.insert(partition.clone(), marks.high);
         self.positions.insert(partition.clone(), from);
         match start.and_then(|start| start.witness) {
             // The message before ours is read once more: if it is another one, so is the topic, whatever its name.
@@ -245,7 +282,8 @@ impl State {
 
     fn hold(&mut self, partition: &Partition, problem: Box<Problem>) -> Option<i64> {
         self.positions.remove(partition);
-        if self.held.insert(partition.clone()) && self.troubles.len() < TROUBLES_MAX {
+        let is_known = self.held.insert(partition.clone(), problem.clone()).is_some();
+        if !is_known && self.troubles.len() < TROUBLES_MAX {
             self.troubles.push_back(problem);
         }
         None

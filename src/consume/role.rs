@@ -14,6 +14,7 @@ use super::feed::Feeds;
 use super::identity::Pseudonyms;
 use super::seal::Sealer;
 use super::source::{Epoch, EpochLimit, Partition, Polled, Source, Start, Starts};
+use super::taken::{Taken, taken};
 use crate::clock::Clock;
 use crate::delta::commit::{Committed, EpochRows, Verdicts, commit_judged};
 use crate::delta::files::positions_of;
@@ -104,12 +105,13 @@ impl IntoRows for Intake {
 }
 
 /// What one step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// An epoch of this many messages is durable.
     Epoch {
         messages: usize,
         bytes: usize,
+        taken: Taken,
     },
     /// Nothing came.
     Idle,
@@ -182,7 +184,8 @@ impl Consume {
                     "epoch committed"
                 );
                 source.committed(&epoch);
-                Ok(Step::Epoch { messages: epoch.messages.len(), bytes: epoch.bytes() })
+                let taken = taken(&epoch, &self.kept, &rows.quarantine);
+                Ok(Step::Epoch { messages: epoch.messages.len(), bytes: epoch.bytes(), taken })
             }
             Committed::Already | Committed::Fenced => {
                 // Somebody else moved these partitions, or an earlier life did: only the log knows where we stand.

@@ -50,6 +50,19 @@ pub enum Polled {
     End,
 }
 
+/// How a source stands, for whoever watches it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What keeps partitions waiting, and topics that are not there.
+    pub problems: Vec<Problem>,
+    /// Partitions among these that wait for a person.
+    pub waiting: usize,
+    /// Connections to brokers that stand; None before the first word about it.
+    pub brokers_up: Option<usize>,
+    /// Of each partition that is read, where the log stands and where it ends.
+    pub reach: BTreeMap<Partition, (i64, i64)>,
+}
+
 /// Kafka, or messages in memory.
 #[async_trait]
 pub trait Source: Send {
@@ -61,6 +74,11 @@ pub trait Source: Send {
 
     /// The epoch is durable: a rebalance starts behind it.
     fn committed(&mut self, epoch: &Epoch);
+
+    /// How it stands right now. What is in memory has nothing to say.
+    fn standing(&self) -> Standing {
+        Standing { brokers_up: Some(1), ..Standing::default() }
+    }
 
     /// The log refused: everything in flight is dropped, reading starts again where the log stands.
     fn restart(&mut self, starts: Starts);

@@ -13,6 +13,7 @@ pub mod repair;
 pub mod verify;
 pub mod delta_log;
 pub mod memory_log;
+pub mod timed_log;
 pub mod maintain;
 pub mod edition;
 pub mod reference;

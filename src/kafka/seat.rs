@@ -4,16 +4,16 @@
 //! term. Never: proves anything to Kafka. The transactional id fences; the seat only keeps two from fencing in turns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::{ClientContext, Statistics};
 use tokio::sync::watch;
 
 use crate::kafka::setup::Setup;
-use crate::kafka::{KafkaSettings, trouble};
+use crate::kafka::{KafkaSettings, brokers_up, trouble};
 use crate::problem::{Problem, Result, codes};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -25,6 +25,7 @@ pub struct Term(pub u64);
 /// A candidate for, and sometimes the holder of, a role.
 pub struct Seat {
     term: watch::Receiver<Option<Term>>,
+    brokers_up: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,9 +37,15 @@ impl Seat {
         let at = format!("topic {control}, role {role}");
         Setup::new(settings).ensure([control.clone()]).await?;
         let (sender, term) = watch::channel(None);
+        // The control topic was just seen: a broker answers until we hear otherwise.
+        let brokers_up = Arc::new(AtomicUsize::new(1));
         let consumer: BaseConsumer<Candidate> = settings
             .candidate(role)?
-            .create_with_context(Candidate { term: sender, terms: AtomicU64::new(0) })
+            .create_with_context(Candidate {
+                term: sender,
+                terms: AtomicU64::new(0),
+                brokers_up: Arc::clone(&brokers_up),
+            })
             .map_err(|error| trouble(codes::kafka::KAFKA_SETTING, at.clone(), &error))?;
         consumer
             .subscribe(&[&control])
@@ -56,12 +63,17 @@ impl Seat {
                 }
             })
             .map_err(|error| Problem::new(codes::kafka::KAFKA_READ, at, error.to_string()))?;
-        Ok(Self { term, stop, thread: Some(thread) })
+        Ok(Self { term, brokers_up, stop, thread: Some(thread) })
     }
 
     /// The term being served, if the seat is held right now.
     pub fn term(&self) -> Option<Term> {
         *self.term.borrow()
+    }
+
+    /// Connections to brokers that stand.
+    pub fn brokers_up(&self) -> usize {
+        self.brokers_up.load(Ordering::Relaxed)
     }
 
     /// Waits for a term later than `last`: after a fence the old one must not be served on.
@@ -87,9 +99,14 @@ impl Drop for Seat {
 struct Candidate {
     term: watch::Sender<Option<Term>>,
     terms: AtomicU64,
+    brokers_up: Arc<AtomicUsize>,
 }
 
-impl ClientContext for Candidate {}
+impl ClientContext for Candidate {
+    fn stats(&self, statistics: Statistics) {
+        self.brokers_up.store(brokers_up(&statistics), Ordering::Relaxed);
+    }
+}
 
 impl ConsumerContext for Candidate {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

@@ -7,13 +7,14 @@ pub mod kafka;
 pub mod log;
 pub mod message;
 pub mod normalize;
+pub mod observe;
 pub mod rule;
 pub mod sql;
 
 /// A problem's code: stable for ever once released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// `QS-D001`: D decode and normalize, F feed folders, R rules, L log, K Kafka, P publish, C configuration and command line, S SQL.
+    /// `QS-D001`: D decode and normalize, F feed folders, R rules, L log, K Kafka, P publish, O a running process, C configuration and command line, S SQL.
     pub id: &'static str,
     /// The word in `quarantine.reason`.
     pub reason: &'static str,
@@ -43,7 +44,19 @@ pub const ALL: &[Code] = &[IO, ARGUMENT];
 
 /// Every code, in the order of docs/problems.md.
 pub fn every() -> impl Iterator<Item = &'static Code> {
-    [ALL, config::ALL, field::ALL, folder::ALL, kafka::ALL, log::ALL, message::ALL, normalize::ALL, rule::ALL, sql::ALL]
-        .into_iter()
-        .flatten()
+    [
+        ALL,
+        config::ALL,
+        field::ALL,
+        folder::ALL,
+        kafka::ALL,
+        log::ALL,
+        message::ALL,
+        normalize::ALL,
+        observe::ALL,
+        rule::ALL,
+        sql::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }

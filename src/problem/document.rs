@@ -21,6 +21,7 @@ const FAMILIES: &[(char, &str, &str)] = &[
     ('L', "the log", "日志（数据表）"),
     ('K', "Kafka, reading", "Kafka 读取"),
     ('P', "Kafka, publishing", "Kafka 发布"),
+    ('O', "a running process", "运行中的进程"),
     ('S', "SQL", "SQL"),
 ];
 

@@ -16,6 +16,7 @@ pub mod message;
 pub mod dead_letters;
 pub mod outbox;
 pub mod memory;
+pub mod counted;
 pub mod topic;
 pub mod visible;
 pub mod role;

@@ -99,7 +99,7 @@ fn psql(folder: &Path, state: &str, given: &Path) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = given.join("serve.toml");
     let text = format!(
-        "[kafka]\nbootstrap_servers = \"127.0.0.1:1\"\n[state]\nfolder = \"{state}\"\n[serve]\nroles = [\"serve\"]\nsql_address = \"{free}\"\n"
+        "[kafka]\nbootstrap_servers = \"127.0.0.1:1\"\n[state]\nfolder = \"{state}\"\n[observe]\naddress = \"127.0.0.1:0\"\n[serve]\nroles = [\"serve\"]\nsql_address = \"{free}\"\n"
     );
     std::fs::write(&config, text).unwrap();
     let log = OpenOptions::new().create(true).append(true).open(folder.join("logs/serve.log")).unwrap();

@@ -12,8 +12,10 @@ mod other_clients;
 mod process;
 mod proxy;
 mod publishing;
+mod relay;
 mod seat;
 #[cfg(feature = "tls")]
 mod security;
 mod serving;
 mod unknown;
+mod watching;

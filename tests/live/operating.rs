@@ -10,15 +10,15 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::broker::{WAIT, address, admin, create_topic, delete_topic, options, produce, read};
 use crate::process::{Deployment, text, until};
 
-const FEEDS: [&str; 5] = ["customs", "fever_clinic", "pharmacy", "report_card", "school"];
+pub const FEEDS: [&str; 5] = ["customs", "fever_clinic", "pharmacy", "report_card", "school"];
 
-async fn create_feeds(deployment: &Deployment) {
+pub async fn create_feeds(deployment: &Deployment) {
     for feed in FEEDS {
         create_topic(&format!("{}.feed.{feed}.v1", deployment.prefix), 1).await;
     }
 }
 
-fn send(topic: &str, body: &str) {
+pub fn send(topic: &str, body: &str) {
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", address()).create().unwrap();
     producer.send(BaseRecord::<str, str>::to(topic).key("card").payload(body)).map_err(|(error, _)| error).unwrap();
     producer.flush(WAIT).unwrap();

@@ -1,6 +1,8 @@
 //! The program itself, started as people start it, and stopped as people and machines stop it.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -39,7 +41,7 @@ impl Deployment {
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{servers}\"\ntopic_prefix = \"{prefix}\"\ngroup_id = \"{prefix}\"\n\
              [state]\nfolder = \"state\"\n[identity]\nkey_file = \"identity.key\"\n\
-             [serve]\nroles = [{roles}]\nsql_address = \"127.0.0.1:{port}\"\n{more}"
+             [observe]\naddress = \"127.0.0.1:0\"\n[serve]\nroles = [{roles}]\nsql_address = \"127.0.0.1:{port}\"\n{more}"
         );
         let file = self.path(name);
         fs::write(&file, text).unwrap();
@@ -107,9 +109,33 @@ impl Served {
     pub fn ready(mut self) -> Self {
         until("it is ready", || {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.log());
-            fs::read_to_string(&self.said).unwrap().contains("ready")
+            self.lines().contains("ready / ")
         });
         self
+    }
+
+    /// Both of its outputs.
+    pub fn lines(&self) -> String {
+        fs::read_to_string(&self.said).unwrap() + &self.log()
+    }
+
+    /// Where it answers probes, as soon as it says so.
+    pub fn probes(&self) -> String {
+        const WORDS: &str = "probes and metrics on ";
+        until("it says where it is asked", || self.lines().contains(WORDS));
+        let lines = self.lines();
+        let (_, rest) = lines.split_once(WORDS).unwrap();
+        rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect()
+    }
+
+    /// Status and body of one of its pages, asked as a scraper asks.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let mut socket = TcpStream::connect(self.probes()).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     pub fn log(&self) -> String {
@@ -119,6 +145,13 @@ impl Served {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Everything that it said, after it was told to end.
+    pub fn lines_to_the_end(self) -> String {
+        let (said, log) = (self.said.clone(), self.log.clone());
+        self.stop();
+        fs::read_to_string(said).unwrap() + &fs::read_to_string(log).unwrap()
     }
 
     /// As a service manager does it.

@@ -10,10 +10,10 @@ use crate::broker::{address, read};
 use crate::other_clients::kcat;
 use crate::process::{Deployment, Served, text, until};
 
-const CITY: &str = "[folders]\nregisters = \"city/registers\"\n";
+pub const CITY: &str = "[folders]\nregisters = \"city/registers\"\n";
 
 /// Sends two days of the city; the number of messages.
-fn send_city(deployment: &Deployment, seed: &str) -> i64 {
+pub fn send_city(deployment: &Deployment, seed: &str) -> i64 {
     let to = format!("kafka://{}", address());
     let words = ["simulate", "--to", &to, "--prefix", &deployment.prefix, "--seed", seed, "--days", "2"];
     deployment.done(&[&words[..], &["--ledger", "city"]].concat());
@@ -29,7 +29,7 @@ fn revisions(deployment: &Deployment) -> (usize, usize) {
 }
 
 /// Everything was read, judged and published: the books are closed.
-fn settle(deployment: &Deployment, sent: i64) {
+pub fn settle(deployment: &Deployment, sent: i64) {
     until("everything is read", || deployment.consumed() == sent);
     let judged = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signal_history) AS VARCHAR) FROM ticks t";
     until("everything is judged", || deployment.ask(judged) == ["true"]);
@@ -40,7 +40,7 @@ fn settle(deployment: &Deployment, sent: i64) {
 }
 
 /// The oracle finds every planted outbreak and nothing wrong.
-fn judge(deployment: &Deployment) {
+pub fn judge(deployment: &Deployment) {
     let topic = format!("{}.alert.changed.v1", deployment.prefix);
     let lines: Vec<String> = read(&topic, "read_committed")
         .into_iter()

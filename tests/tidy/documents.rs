@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use qianshao::detect::pack::{Pack, Packs};
+use qianshao::observe::families;
 use regex::Regex;
 
 use super::source::{File, files, root, rust};
@@ -35,6 +36,11 @@ fn the_configuration_page_and_the_example_are_the_table_of_keys() {
 #[test]
 fn the_page_of_detectors_is_what_they_ask_for() {
     compare("docs/detectors.md", &qianshao::detectors::command::documentation());
+}
+
+#[test]
+fn the_page_of_metrics_is_the_table_of_them() {
+    compare("docs/metrics.md", &qianshao::observe::documentation());
 }
 
 #[test]
@@ -143,7 +149,8 @@ fn every_test_that_a_document_names_exists() {
         .collect();
     for page in pages() {
         for name in named.captures_iter(&page.text).map(|found| found[1].to_owned()) {
-            assert!(tests.contains(&name), "{} names {name}, and there is no such test", page.path);
+            let is_metric = families::ALL.iter().any(|family| family.name == name);
+            assert!(is_metric || tests.contains(&name), "{} names {name}, and there is no such test", page.path);
         }
     }
 }

@@ -13,18 +13,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("terms", &[]),
     ("problem", &[]),
     ("clock", &[]),
+    // Parts report to it; it asks nobody.
+    ("observe", &[]),
     ("alert", &[]),
     ("kafka", &[]),
     ("config", &["alert", "kafka"]),
     ("detectors", &[]),
     // Shared.
-    ("delta", &[]),
+    ("delta", &["observe"]),
     ("engine", &["delta"]),
     ("cells", &["delta", "engine"]),
     // Roles.
     ("consume", &["delta", "engine", "kafka"]),
     ("detect", &["delta", "engine", "cells", "alert"]),
-    ("publish", &["delta", "alert", "kafka"]),
+    ("publish", &["delta", "alert", "kafka", "observe"]),
     ("serve", &["delta", "engine", "cells", "alert"]),
     // It speaks to us through Kafka or files, as everyone else.
     ("simulate", &[]),
@@ -54,6 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("object_store", &["delta", "engine"]),
     ("datafusion", &["engine", "cells", "consume", "detect", "serve"]),
     ("datafusion_postgres", &["serve"]),
+    ("httparse", &["observe"]),
     ("clap", &["cli", "main"]),
     ("tracing_subscriber", &["main", "cli"]),
     ("rand", &["simulate"]),
