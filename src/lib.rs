@@ -10,6 +10,7 @@
 pub mod terms;
 pub mod problem;
 pub mod clock;
+pub mod fault;
 pub mod config;
 pub mod alert;
 pub mod kafka;

@@ -15,6 +15,11 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("QIANSHAO_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_filter()));
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    #[cfg(feature = "faults")]
+    if let Err(problem) = qianshao::fault::arm_from_environment() {
+        tracing::error!(%problem, "no run with an unknown fault");
+        return ExitCode::from(2);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(cli::run(cli)),

@@ -20,6 +20,7 @@ use crate::delta::log::{Log, witness_mark};
 use crate::delta::reference;
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
+use crate::fault;
 use crate::problem::Result;
 use crate::terms::Position;
 
@@ -107,8 +108,10 @@ impl Consume {
                 return Ok(Step::Idle);
             }
         };
+        fault::reached("consume::polled").await?;
         self.renew().await?;
         let rows = self.intake.rows(&epoch, &self.kept, self.clock.now()).await?;
+        fault::reached("consume::decoded").await?;
         if epoch.generation != source.generation() {
             return Ok(Step::Dropped);
         }

@@ -13,6 +13,7 @@ use super::files::Ranges;
 use super::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
 use super::tables::Table;
 use crate::clock::Clock;
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::KnownAt;
 
@@ -69,7 +70,10 @@ pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         let append = Append { rows: epoch.signals.clone(), known_at, marks, ranges: tag_ranges(epoch) };
         match log.append(Table::Signals, &signals, append).await {
-            Appended::Now(_) => return Ok(Committed::Now(known_at)),
+            Appended::Now(_) => {
+                fault::reached("commit::acknowledged").await?;
+                return Ok(Committed::Now(known_at));
+            }
             Appended::Refused | Appended::Unknown(_) => {}
         }
     }
@@ -161,6 +165,7 @@ async fn commit_quarantine(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) 
         marks.insert(MARK_EPOCH.to_owned(), digest);
         let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges: tag_ranges(epoch) };
         if let Appended::Now(head) = log.append(Table::Quarantine, &head, append).await {
+            fault::reached("commit::quarantine_written").await?;
             return Ok(head.version);
         }
     }

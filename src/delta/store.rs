@@ -21,6 +21,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+use super::repair::LOG_FOLDER;
+use crate::fault;
+use crate::problem::Problem;
+
 const STORE: &str = "DurableStore";
 
 /// A local file system whose writes are ordered and synced. Paths are absolute, without their first slash.
@@ -103,16 +107,31 @@ fn error_of(error: io::Error, path: &FsPath) -> Error {
     }
 }
 
+/// Where a test may stop a put.
+fn points(target: &FsPath) -> [&'static str; 2] {
+    match target.parent().is_some_and(|folder| folder.ends_with(LOG_FOLDER)) {
+        true => ["store::log_put_before", "store::log_put_after"],
+        false => ["store::data_put_before", "store::data_put_after"],
+    }
+}
+
+fn planned(problem: Box<Problem>) -> Error {
+    Error::Generic { store: STORE, source: problem }
+}
+
 #[async_trait]
 impl ObjectStore for DurableStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         let target = self.inner.path_to_filesystem(location)?;
         let staging = self.staging(&target);
+        let [before, after] = points(&target);
+        fault::reached(before).await.map_err(planned)?;
         let parts: Vec<Bytes> = payload.into_iter().collect();
         let done = tokio::task::spawn_blocking(move || {
             put_durably(&target, &staging, &parts, &opts.mode).map_err(|error| error_of(error, &target))
         });
         done.await.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
+        fault::reached(after).await.map_err(planned)?;
         Ok(PutResult { e_tag: None, version: None })
     }
 

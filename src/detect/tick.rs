@@ -20,6 +20,7 @@ use crate::delta::commit::{append_once, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
 use crate::delta::tables::{Table, UTC};
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 
 /// Class of a rule's text in `reference`; its name is `pack/rule.sql`.
@@ -99,6 +100,7 @@ impl Detect {
         let Done { tick, signals, findings, changes: written } = *done;
         let marks = [(MARK_TICK, tick), (MARK_SIGNALS, signals), (MARK_FINDINGS, findings), (MARK_CHANGES, written)];
         append_once(&*self.log, &*self.clock, Table::AlertHistory, rows_of(changes)?, &marks, tick).await?;
+        fault::reached("detect::alerts_committed").await?;
         let known_at = self.log.head(Table::AlertHistory).await?.clock;
         for alert in changes.iter_mut() {
             alert.known_at = Some(crate::terms::KnownAt(known_at));
@@ -124,7 +126,7 @@ impl Detect {
         let rows = RecordBatch::try_new(Table::Ticks.schema_unstamped(), columns)
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table ticks", error.to_string()))?;
         append_once(&*self.log, &*self.clock, Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
-        Ok(())
+        fault::reached("detect::tick_recorded").await
     }
 }
 
