@@ -32,6 +32,8 @@ use crate::publish::role::Publish;
 const TICK_MS_MIN: u64 = 100;
 /// A tick without new rows, for what falls due: missing reports, runs that end.
 const TICK_MS_IDLE: u64 = 10_000;
+/// A full disk is looked at this often: rarely enough for the log of words, often enough for the delay of an alert.
+const STUCK_WAIT: Duration = Duration::from_secs(2);
 /// Small files are merged this often.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
 
@@ -103,10 +105,11 @@ pub async fn consume(
 ) -> Result<()> {
     while !stop.is_told() {
         let began = clock.now();
-        match role.step(&mut *source, &pace.limit()).await? {
-            Step::Epoch { messages, bytes } => pace.learn(messages, bytes, (clock.now() - began) as u64 / 1_000),
-            Step::Idle | Step::Dropped => {}
-            Step::End => break,
+        match unless_stuck(role.step(&mut *source, &pace.limit()).await, &stop).await? {
+            Some(Step::Epoch { messages, bytes }) => pace.learn(messages, bytes, (clock.now() - began) as u64 / 1_000),
+            Some(Step::Idle | Step::Dropped) => {}
+            Some(Step::End) => break,
+            None => role.start_again(&mut *source).await?,
         }
     }
     Ok(())
@@ -126,13 +129,31 @@ pub async fn detect(
         let due = clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
         if head.clock > seen || due {
             // At the newest rows' own moment the log needs no heartbeat, which would only be in the consumer's way.
-            let ticked = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await?;
+            let ticked = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await;
+            let Some(ticked) = unless_stuck(ticked, &stop).await? else {
+                // What was judged and not written is judged again from what is written.
+                while !stop.is_told() && unless_stuck(role.start_again().await, &stop).await?.is_none() {}
+                continue;
+            };
             (seen, idle_since) = (ticked.tick, clock.now());
             each(ticked);
         }
         stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
     }
     Ok(())
+}
+
+/// A log that takes nothing, as on a full disk, is told and waited out; anything else ends the role.
+async fn unless_stuck<T>(done: Result<T>, stop: &Stop) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(problem) if problem.code == codes::log::COMMIT_GAVE_UP => {
+            error!(at = problem.at, found = problem.found, help = problem.help, "{}", problem.code.en);
+            stop.wait(STUCK_WAIT).await;
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// The table first, the topic second; only while we hold the publisher's seat.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::epoch_rows::Intake;
 use super::feed::Feeds;
@@ -108,6 +108,7 @@ impl Consume {
                 return Ok(Step::Idle);
             }
         };
+        debug!(messages = epoch.messages.len(), "epoch read");
         fault::reached("consume::polled").await?;
         self.renew().await?;
         let rows = self.intake.rows(&epoch, &self.kept, self.clock.now()).await?;
@@ -127,13 +128,20 @@ impl Consume {
                 source.committed(&epoch);
                 Ok(Step::Epoch { messages: epoch.messages.len(), bytes: epoch.bytes() })
             }
-            Committed::Already | Committed::Fenced => {
+            outcome @ (Committed::Already | Committed::Fenced) => {
+                info!(?outcome, messages = epoch.messages.len(), "epoch dropped; reading again where the log stands");
                 // Somebody else moved these partitions, or an earlier life did: only the log knows where we stand.
-                self.kept = kept(&*self.log).await?;
-                source.restart(self.starts().await?);
+                self.start_again(source).await?;
                 Ok(Step::Dropped)
             }
         }
+    }
+
+    /// Reads again from where the log stands: what was in flight is dropped.
+    pub async fn start_again(&mut self, source: &mut dyn Source) -> Result<()> {
+        self.kept = kept(&*self.log).await?;
+        source.restart(self.starts().await?);
+        Ok(())
     }
 
     /// Plans anew when registers, code lists or contracts have changed.

@@ -50,7 +50,7 @@ pub enum Committed {
 
 /// Makes an epoch durable: quarantine first, then signals with the offsets.
 pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -> Result<Committed> {
-    let mut quarantine = None;
+    let (mut quarantine, mut last) = (None, String::new());
     for _ in 0..ATTEMPTS_MAX {
         let signals = log.head(Table::Signals).await?;
         match standing(&signals, epoch) {
@@ -74,14 +74,16 @@ pub async fn commit_epoch(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -
                 fault::reached("commit::acknowledged").await?;
                 return Ok(Committed::Now(known_at));
             }
-            Appended::Refused | Appended::Unknown(_) => {}
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(Table::Signals))
+    Err(gave_up(Table::Signals, &last))
 }
 
 /// A commit without rows: time passed, and a tick may rely on it.
 pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
+    let mut last = String::new();
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
         if head.clock >= at {
@@ -90,11 +92,13 @@ pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
         let marks = BTreeMap::from([(MARK_CLOCK.to_owned(), at)]);
         let rows = RecordBatch::new_empty(table.schema_unstamped());
         let append = Append { rows, known_at: KnownAt(at), marks, ranges: Ranges::new() };
-        if let Appended::Now(head) = log.append(table, &head, append).await {
-            return Ok(head);
+        match log.append(table, &head, append).await {
+            Appended::Now(head) => return Ok(head),
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(table))
+    Err(gave_up(table, &last))
 }
 
 /// Appends rows once under marks of which the first must grow: already at its value it means that they are there.
@@ -106,6 +110,7 @@ pub async fn append_once(
     marks: &[(&str, i64)],
     not_before: i64,
 ) -> Result<Committed> {
+    let mut last = String::new();
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
         if marks.first().is_some_and(|(name, value)| head.marks.get(*name).is_some_and(|at| at >= value)) {
@@ -115,11 +120,13 @@ pub async fn append_once(
         let clocked = marks.iter().copied().chain([(MARK_CLOCK, known_at.micros())]);
         let marks = clocked.map(|(name, value)| (name.to_owned(), value)).collect();
         let append = Append { rows: rows.clone(), known_at, marks, ranges: Ranges::new() };
-        if let Appended::Now(_) = log.append(table, &head, append).await {
-            return Ok(Committed::Now(known_at));
+        match log.append(table, &head, append).await {
+            Appended::Now(_) => return Ok(Committed::Now(known_at)),
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(table))
+    Err(gave_up(table, &last))
 }
 
 /// Where the epoch stands against the offsets in the log.
@@ -152,7 +159,7 @@ fn standing(head: &Head, epoch: &EpochRows) -> Standing {
 
 /// Puts the epoch's bad messages into quarantine and answers the version that holds them.
 async fn commit_quarantine(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) -> Result<u64> {
-    let digest = epoch_digest(epoch);
+    let (digest, mut last) = (epoch_digest(epoch), String::new());
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(Table::Quarantine).await?;
         // The mark says that a lost acknowledgement, or an earlier life, was a yes.
@@ -164,12 +171,16 @@ async fn commit_quarantine(log: &dyn Log, clock: &dyn Clock, epoch: &EpochRows) 
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         marks.insert(MARK_EPOCH.to_owned(), digest);
         let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges: tag_ranges(epoch) };
-        if let Appended::Now(head) = log.append(Table::Quarantine, &head, append).await {
-            fault::reached("commit::quarantine_written").await?;
-            return Ok(head.version);
+        match log.append(Table::Quarantine, &head, append).await {
+            Appended::Now(head) => {
+                fault::reached("commit::quarantine_written").await?;
+                return Ok(head.version);
+            }
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(Table::Quarantine))
+    Err(gave_up(Table::Quarantine, &last))
 }
 
 /// Identifies the epoch's bad messages by their coordinates, so that the same epoch is not written twice.
@@ -183,8 +194,12 @@ fn epoch_digest(epoch: &EpochRows) -> i64 {
     i64::from_le_bytes(bytes.first_chunk::<8>().copied().unwrap_or_default())
 }
 
-fn gave_up(table: Table) -> Box<Problem> {
-    let found = format!("{ATTEMPTS_MAX} attempts without a clear outcome");
+/// With the reason of the last attempt: a full disk says so there.
+fn gave_up(table: Table, last: &str) -> Box<Problem> {
+    let found = match last {
+        "" => format!("{ATTEMPTS_MAX} attempts, and the head had always moved"),
+        last => format!("{ATTEMPTS_MAX} attempts; the last: {last}"),
+    };
     Problem::new(codes::log::COMMIT_GAVE_UP, format!("table {}", table.name()), found)
 }
 

@@ -90,6 +90,11 @@ impl Judge {
         Ok(Judged { changes, findings, rules_digest, broken })
     }
 
+    /// What it was opened with.
+    pub(super) fn pack_and_mode(&self) -> (String, Mode) {
+        (self.pack_id.clone(), self.mode)
+    }
+
     /// Goes on with another pack.
     pub fn change_pack(&mut self, pack_id: &str) {
         self.plans = self.plans.take().filter(|_| self.pack_id == pack_id);

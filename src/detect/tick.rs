@@ -70,6 +70,13 @@ impl Detect {
         Ok(detect)
     }
 
+    /// Opens again where the log stands; what was judged and not written is forgotten.
+    pub async fn start_again(&mut self) -> Result<()> {
+        let (pack_id, mode) = self.judge.pack_and_mode();
+        *self = Self::open(self.log.clone(), self.clock.clone(), &pack_id, mode).await?;
+        Ok(())
+    }
+
     /// One tick at `tick`, or at the log's clock where that is later.
     pub async fn tick(&mut self, tick: i64) -> Result<Ticked> {
         // The log's clock at that version is the tick itself: what is committed while we judge belongs to the next one.

@@ -110,7 +110,7 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
     let (mut alerts, mut dead_letters, mut unclean) = (0, 0, 0);
     while let Some(batch) = batch_after(topics, &rows, &progress, BATCH_ROWS_MAX) {
         fault::reached("publish::begun").await?;
-        let reason = match outbox.publish(&batch.messages, &batch.progress).await {
+        let (outcome, reason) = match outbox.publish(&batch.messages, &batch.progress).await {
             Published::Yes => {
                 fault::reached("publish::after_commit").await?;
                 (alerts, dead_letters, unclean) = (alerts + batch.alerts, dead_letters + batch.dead_letters, 0);
@@ -118,10 +118,11 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
                 continue;
             }
             Published::Fenced(reason) => return Ok(Round::Fenced(reason)),
-            Published::No(reason) | Published::Unknown(reason) => reason,
+            Published::No(reason) => ("no", reason),
+            Published::Unknown(reason) => ("unknown", reason),
         };
         unclean += 1;
-        tracing::warn!(%reason, unclean, "publishing was not a clean yes; reading back what is visible");
+        tracing::warn!(outcome, %reason, unclean, "publishing was not a clean yes; reading back what is visible");
         if unclean >= UNCLEAN_MAX {
             return Err(Problem::new(
                 codes::kafka::PUBLISH_STUCK,
