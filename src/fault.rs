@@ -2,6 +2,7 @@
 //!
 //! Promises: without the feature `faults` a point does nothing and costs nothing; with it the program obeys
 //! `QIANSHAO_FAULT=point:hit:action` (several, parted by commas), and a test in the same process `crashed_at`.
+//! The wall clock is wrong by as many seconds as the file that `QIANSHAO_CLOCK` names says, from one look to the next.
 //! Never: decides anything. What a point answers is an error that the code around it had to expect anyway.
 //!
 //! ```text
@@ -13,7 +14,7 @@
 mod armed;
 
 #[cfg(feature = "faults")]
-pub use armed::{Ended, arm_from_environment, crashed_at, reached, reached_on_thread};
+pub use armed::{Ended, arm_from_environment, clock_jump, crashed_at, reached, reached_on_thread};
 
 /// Every point, in the order in which a message passes them.
 pub const POINTS: [&str; 21] = [
@@ -44,6 +45,12 @@ pub const POINTS: [&str; 21] = [
 #[cfg(not(feature = "faults"))]
 pub async fn reached(_point: &str) -> crate::problem::Result<()> {
     Ok(())
+}
+
+/// By how many microseconds the machine's clock is wrong.
+#[cfg(not(feature = "faults"))]
+pub const fn clock_jump() -> i64 {
+    0
 }
 
 /// A point on a thread of its own.

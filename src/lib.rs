@@ -9,8 +9,8 @@
 
 pub mod terms;
 pub mod problem;
-pub mod clock;
 pub mod fault;
+pub mod clock;
 pub mod config;
 pub mod alert;
 pub mod kafka;

@@ -12,8 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Words: each imports only what stands above it.
     ("terms", &[]),
     ("problem", &[]),
-    ("clock", &[]),
     ("fault", &[]),
+    ("clock", &["fault"]),
     ("alert", &[]),
     ("kafka", &[]),
     ("config", &["alert", "kafka"]),
