@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::fault;
+
 /// Where time comes from: the wall, or a test, a demo, a replay.
 pub trait Clock: Send + Sync {
     /// Microseconds UTC.
@@ -16,7 +18,7 @@ pub struct WallClock;
 impl Clock for WallClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> i64 {
-        chrono::Utc::now().timestamp_micros()
+        chrono::Utc::now().timestamp_micros() + fault::clock_jump()
     }
 }
 

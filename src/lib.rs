@@ -9,6 +9,7 @@
 
 pub mod terms;
 pub mod problem;
+pub mod fault;
 pub mod clock;
 pub mod observe;
 pub mod config;

@@ -14,6 +14,11 @@ const THREADS_WAIT: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli::logging::start(cli.log_filter(), cli.log_format());
+    #[cfg(feature = "faults")]
+    if let Err(problem) = qianshao::fault::arm_from_environment() {
+        tracing::error!(%problem, "no run with an unknown fault");
+        return ExitCode::from(2);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
     match runtime {
         Ok(runtime) => {

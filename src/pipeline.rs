@@ -38,6 +38,8 @@ mod stop;
 const TICK_MS_MIN: u64 = 100;
 /// A tick without new rows, for what falls due: missing reports, runs that end.
 const TICK_MS_IDLE: u64 = 10_000;
+/// A full disk is looked at this often: rarely enough for the log of words, often enough for the delay of an alert.
+const STUCK_WAIT: Duration = Duration::from_secs(2);
 /// Small files are merged this often.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
 /// Heads of the tables are read this often for whoever watches.
@@ -113,7 +115,11 @@ pub async fn consume(
 ) -> Result<()> {
     while !stop.is_told() {
         let began = observed.now();
-        let step = role.step(&mut *source, &pace.limit()).await?;
+        let step = role.step(&mut *source, &pace.limit()).await;
+        let Some(step) = unless_stuck(step, reports::CONSUME, &observed, &stop).await? else {
+            role.start_again(&mut *source).await?;
+            continue;
+        };
         reports::consumed(&observed, &step, source.standing());
         match step {
             Step::Epoch { messages, bytes, .. } => {
@@ -124,6 +130,20 @@ pub async fn consume(
         }
     }
     Ok(())
+}
+
+/// A log that takes nothing, as on a full disk, is told and waited out; anything else ends the role.
+async fn unless_stuck<T>(done: Result<T>, part: &'static str, observed: &Observed, stop: &Stop) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(problem) if problem.code == codes::log::COMMIT_GAVE_UP => {
+            error!(at = problem.at, found = problem.found, help = problem.help, "{}", problem.code.en);
+            observed.stands(part, vec![*problem]);
+            stop.wait(STUCK_WAIT).await;
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// The table first, the topic second; only while we hold the publisher's seat.

@@ -177,6 +177,9 @@ pub struct Simulate {
     /// Where the ledger goes when sending to Kafka. 台账文件夹
     #[arg(long, default_value = "state/simulate")]
     ledger: PathBuf,
+    /// Send no faster than this, messages a second; without it as fast as the broker takes them. 每秒条数上限
+    #[arg(long)]
+    per_second: Option<u32>,
     /// Print means and variances by weekday. 打印分布统计
     #[arg(long)]
     stats: bool,
@@ -196,7 +199,7 @@ pub async fn simulate(wanted: Simulate) -> Result<bool> {
         None => Ok(true),
         Some((_, Some(servers))) => {
             let (from, to) = (options.start, options.start.plus(days_of(options.days) - 1));
-            let sent = crate::demo::sender::send_city(options, servers, &wanted.ledger).await?;
+            let sent = crate::demo::sender::send_city(options, servers, &wanted.ledger, wanted.per_second).await?;
             say(&format!(
                 "{sent} messages of {from} to {to} sent to {servers}; ledger and registers in {}",
                 wanted.ledger.display()

@@ -83,7 +83,7 @@ pub async fn run(replay: &Replay) -> Result<bool> {
     let messages = MemoryFeeds::default();
     let mut source = messages.source(consume.starts().await?);
     let head = state.log.head(Table::Signals).await?;
-    let (mut changes, mut next, total) = (0, 0, reports.len());
+    let (mut changes, mut next, mut taken, total) = (0, 0, 0, reports.len());
     let mut offsets: std::collections::BTreeMap<String, i64> = Default::default();
     let mut until = Day::of_micros(first).start_micros();
     while until < last + MICROS_PER_DAY {
@@ -98,13 +98,24 @@ pub async fn run(replay: &Replay) -> Result<bool> {
         }
         clock.advance_to(until);
         let mut came = false;
-        while matches!(consume.step(&mut source, &EPOCH).await?, Step::Epoch { .. } | Step::Dropped) {
-            came = true;
+        loop {
+            match consume.step(&mut source, &EPOCH).await? {
+                Step::Epoch { messages, .. } => (came, taken) = (true, taken + messages),
+                Step::Dropped => came = true,
+                Step::Idle | Step::End => break,
+            }
         }
         // Without a report only what falls due can change, and that is judged at the day's end.
         if came || Day::of_micros(until).start_micros() == until {
             changes += detect.tick(until).await?.changes.len();
         }
+    }
+    if taken != total {
+        return Err(Problem::new(
+            codes::IO,
+            replay.state.display().to_string(),
+            format!("{taken} of {total} messages taken in"),
+        ));
     }
     say(&format!("{total} messages, {changes} alert revisions / 报告 {total} 条，预警修订 {changes} 条"));
     Ok(true)

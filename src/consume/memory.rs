@@ -84,6 +84,7 @@ impl MemoryFeeds {
             assigned,
             starts: Starts::new(),
             next: BTreeMap::new(),
+            judged: BTreeSet::new(),
             seen: 0,
             trouble: VecDeque::new(),
             generation: 0,
@@ -107,6 +108,8 @@ pub struct MemorySource {
     starts: Starts,
     /// Where each partition is being read; a partition that waits for a person is absent.
     next: BTreeMap<Partition, i64>,
+    /// Partitions whose start was decided: read, or waiting for a person.
+    judged: BTreeSet<Partition>,
     /// How many messages of the order of arrival were passed.
     seen: usize,
     trouble: VecDeque<Box<Problem>>,
@@ -142,7 +145,9 @@ impl MemorySource {
             let ours = state.ends.iter().filter(|(partition, _)| is_ours(&self.assigned, partition));
             ours.map(marks).collect::<Vec<_>>()
         });
+        self.judged.clear();
         for ((topic, number), marks) in ends {
+            self.judged.insert((topic.clone(), number));
             let start = starts.get(&(topic.clone(), number)).copied();
             let topic_known = starts.keys().any(|(known, _)| *known == topic);
             let verdict = judge(&topic, number, start, topic_known, marks);
@@ -177,12 +182,11 @@ impl MemorySource {
                 self.seen += 1;
                 let position = &message.position;
                 let partition = (position.topic.to_string(), position.partition);
-                // A partition that appears while we read is read from its beginning, as Kafka's are.
-                let is_new = !self.starts.contains_key(&partition)
-                    && position.offset == 0
-                    && is_ours(&self.assigned, &partition);
-                if is_new {
-                    self.next.entry(partition.clone()).or_insert(0);
+                // A partition that appears while we read is read from where the log stands, as Kafka's are.
+                let stands = self.starts.get(&partition).map_or(0, |start| start.next);
+                let is_new = position.offset == stands && is_ours(&self.assigned, &partition);
+                if is_new && self.judged.insert(partition.clone()) {
+                    self.next.insert(partition.clone(), stands);
                 }
                 let Some(next) = self.next.get_mut(&partition).filter(|next| position.offset >= **next) else {
                     continue;
@@ -281,6 +285,17 @@ mod tests {
         assert_eq!(source.next_epoch(&LIMIT).await.unwrap(), Polled::Revoked);
         let Polled::Epoch(again) = source.next_epoch(&LIMIT).await.unwrap() else { panic!() };
         assert_eq!(again.messages, second.messages);
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_comes_while_we_read_is_read_from_where_the_log_stands() {
+        let (feeds, starts) = (MemoryFeeds::default(), BTreeMap::from([(("t".to_owned(), 0), Start::at(4))]));
+        let mut source = feeds.source(starts);
+        assert_eq!(source.next_epoch(&LIMIT).await.unwrap(), Polled::Idle);
+        feeds.append([message(0, 4), message(0, 5), message(1, 0)]);
+        let Polled::Epoch(epoch) = source.next_epoch(&LIMIT).await.unwrap() else { panic!() };
+        let ranges = [(("t".to_owned(), 0), (4, 6)), (("t".to_owned(), 1), (0, 1))];
+        assert_eq!(epoch.ranges, BTreeMap::from(ranges));
     }
 
     #[tokio::test]

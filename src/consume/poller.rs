@@ -17,6 +17,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::consume::reading::{Arrived, Reading, Seen};
 use crate::consume::source::size;
+use crate::fault;
 use crate::kafka::trouble;
 use crate::problem::codes;
 
@@ -194,6 +195,14 @@ fn list(partitions: &[(String, i32)]) -> TopicPartitionList {
 /// The consumer's context: Kafka calls it from within `poll`.
 pub(super) struct Member(pub Arc<Reading>);
 
+impl Member {
+    fn planned(&self, point: &str) {
+        if let Err(problem) = fault::reached_on_thread(point) {
+            self.0.say(problem);
+        }
+    }
+}
+
 impl ClientContext for Member {
     fn stats(&self, statistics: Statistics) {
         self.0.hear(&statistics);
@@ -203,8 +212,14 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(partitions) => self.0.assign(consumer, partitions),
-            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.0.take_all(),
+            Rebalance::Assign(partitions) => {
+                self.0.assign(consumer, partitions);
+                self.planned("source::assigned");
+            }
+            Rebalance::Revoke(partitions) if partitions.count() > 0 => {
+                self.0.take_all();
+                self.planned("source::revoked");
+            }
             Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => self.0.say(trouble(codes::kafka::KAFKA_READ, "rebalance", error)),
         }

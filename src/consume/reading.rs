@@ -303,13 +303,20 @@ type Marks = BTreeMap<Partition, Result<Watermarks, Box<Problem>>>;
 
 /// Asked before the state is locked: the broker may take its time.
 fn watermarks<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &TopicPartitionList) -> Marks {
-    let mark = |topic: &str, partition: i32| {
-        consumer
+    let mut silent: Option<Box<Problem>> = None;
+    let mut mark = |topic: &str, partition: i32| {
+        // Within a rebalance the whole group waits for us: one silence is enough, and the rest is asked again.
+        if let Some(problem) = &silent {
+            return Err(problem.clone());
+        }
+        let marks = consumer
             .fetch_watermarks(topic, partition, WATERMARKS_WAIT)
             .map(|(low, high)| Watermarks { low, high })
             .map_err(|error| {
                 trouble(codes::kafka::KAFKA_UNREACHABLE, format!("topic {topic}, partition {partition}"), &error)
-            })
+            });
+        silent = marks.as_ref().err().cloned();
+        marks
     };
     let elements = partitions.elements();
     elements.iter().map(|e| ((e.topic().to_owned(), e.partition()), mark(e.topic(), e.partition()))).collect()

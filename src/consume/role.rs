@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::epoch_rows::Intake;
 use super::feed::Feeds;
@@ -22,6 +22,7 @@ use crate::delta::log::{Log, witness_mark};
 use crate::delta::reference;
 use crate::delta::repair::offsets;
 use crate::delta::tables::Table;
+use crate::fault;
 use crate::problem::Result;
 use crate::terms::Position;
 
@@ -167,8 +168,11 @@ impl Consume {
                 return Ok(Step::Idle);
             }
         };
+        debug!(messages = epoch.messages.len(), "epoch read");
+        fault::reached("consume::polled").await?;
         self.renew().await?;
         let rows = self.intake.rows(&epoch, &self.kept.positions, self.clock.now()).await?;
+        fault::reached("consume::decoded").await?;
         if epoch.generation != source.generation() {
             return Ok(Step::Dropped);
         }
@@ -184,16 +188,23 @@ impl Consume {
                     "epoch committed"
                 );
                 source.committed(&epoch);
-                let taken = taken(&epoch, &self.kept, &rows.quarantine);
+                let taken = taken(&epoch, &self.kept.positions, &rows.quarantine);
                 Ok(Step::Epoch { messages: epoch.messages.len(), bytes: epoch.bytes(), taken })
             }
-            Committed::Already | Committed::Fenced => {
+            outcome @ (Committed::Already | Committed::Fenced) => {
+                info!(?outcome, messages = epoch.messages.len(), "epoch dropped; reading again where the log stands");
                 // Somebody else moved these partitions, or an earlier life did: only the log knows where we stand.
-                self.kept = kept(&*self.log).await?;
-                source.restart(self.starts().await?);
+                self.start_again(source).await?;
                 Ok(Step::Dropped)
             }
         }
+    }
+
+    /// Reads again from where the log stands: what was in flight is dropped.
+    pub async fn start_again(&mut self, source: &mut dyn Source) -> Result<()> {
+        self.kept = kept(&*self.log).await?;
+        source.restart(self.starts().await?);
+        Ok(())
     }
 
     /// Plans anew when registers, code lists or contracts have changed.

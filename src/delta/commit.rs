@@ -13,6 +13,7 @@ use super::files::Ranges;
 use super::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
 use super::tables::Table;
 use crate::clock::Clock;
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::KnownAt;
 
@@ -72,7 +73,7 @@ pub async fn commit_judged(
     epoch: &EpochRows,
     verdicts: &Verdicts,
 ) -> Result<Committed> {
-    let mut quarantine = None;
+    let (mut quarantine, mut last) = (None, String::new());
     for _ in 0..ATTEMPTS_MAX {
         let signals = log.head(Table::Signals).await?;
         match standing(&signals, epoch) {
@@ -95,15 +96,20 @@ pub async fn commit_judged(
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         let append = Append { rows: epoch.signals.clone(), known_at, marks, ranges: tag_ranges(epoch) };
         match log.append(Table::Signals, &signals, append).await {
-            Appended::Now(_) => return Ok(Committed::Now(known_at)),
-            Appended::Refused | Appended::Unknown(_) => {}
+            Appended::Now(_) => {
+                fault::reached("commit::acknowledged").await?;
+                return Ok(Committed::Now(known_at));
+            }
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(Table::Signals))
+    Err(gave_up(Table::Signals, &last))
 }
 
 /// A commit without rows: time passed, and a tick may rely on it.
 pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
+    let mut last = String::new();
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
         if head.clock >= at {
@@ -112,11 +118,13 @@ pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
         let marks = BTreeMap::from([(MARK_CLOCK.to_owned(), at)]);
         let rows = RecordBatch::new_empty(table.schema_unstamped());
         let append = Append { rows, known_at: KnownAt(at), marks, ranges: Ranges::new() };
-        if let Appended::Now(head) = log.append(table, &head, append).await {
-            return Ok(head);
+        match log.append(table, &head, append).await {
+            Appended::Now(head) => return Ok(head),
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(table))
+    Err(gave_up(table, &last))
 }
 
 /// Appends rows once under marks of which the first must grow: already at its value it means that they are there.
@@ -141,6 +149,7 @@ pub async fn append_in_life(
     not_before: i64,
     life: Option<Life>,
 ) -> Result<Committed> {
+    let mut last = String::new();
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(table).await?;
         if life.is_some_and(|life| head.marks.get(MARK_LIFE) != Some(&life.0)) {
@@ -153,11 +162,13 @@ pub async fn append_in_life(
         let clocked = marks.iter().copied().chain([(MARK_CLOCK, known_at.micros())]);
         let marks = clocked.map(|(name, value)| (name.to_owned(), value)).collect();
         let append = Append { rows: rows.clone(), known_at, marks, ranges: Ranges::new() };
-        if let Appended::Now(_) = log.append(table, &head, append).await {
-            return Ok(Committed::Now(known_at));
+        match log.append(table, &head, append).await {
+            Appended::Now(_) => return Ok(Committed::Now(known_at)),
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(table))
+    Err(gave_up(table, &last))
 }
 
 /// One life of whoever writes these tables alone: a later one fences it, as a producer's epoch does in Kafka.
@@ -184,7 +195,7 @@ impl Life {
                 return Ok(Self(life));
             }
         }
-        Err(gave_up(tables.first().copied().unwrap_or(Table::Ticks)))
+        Err(gave_up(tables.first().copied().unwrap_or(Table::Ticks), "others begin at the same time"))
     }
 }
 
@@ -231,7 +242,7 @@ async fn commit_quarantine(
     epoch: &EpochRows,
     verdicts: &Verdicts,
 ) -> Result<Option<u64>> {
-    let digest = epoch_digest(epoch);
+    let (digest, mut last) = (epoch_digest(epoch), String::new());
     for _ in 0..ATTEMPTS_MAX {
         let head = log.head(Table::Quarantine).await?;
         // The mark says that a lost acknowledgement, or an earlier life, was a yes.
@@ -249,11 +260,16 @@ async fn commit_quarantine(
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         marks.insert(MARK_EPOCH.to_owned(), digest);
         let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges: tag_ranges(epoch) };
-        if let Appended::Now(head) = log.append(Table::Quarantine, &head, append).await {
-            return Ok(Some(head.version));
+        match log.append(Table::Quarantine, &head, append).await {
+            Appended::Now(head) => {
+                fault::reached("commit::quarantine_written").await?;
+                return Ok(Some(head.version));
+            }
+            Appended::Refused => {}
+            Appended::Unknown(reason) => last = reason,
         }
     }
-    Err(gave_up(Table::Quarantine))
+    Err(gave_up(Table::Quarantine, &last))
 }
 
 /// Identifies the epoch's bad messages by their coordinates, so that the same epoch is not written twice.
@@ -267,8 +283,12 @@ fn epoch_digest(epoch: &EpochRows) -> i64 {
     i64::from_le_bytes(bytes.first_chunk::<8>().copied().unwrap_or_default())
 }
 
-fn gave_up(table: Table) -> Box<Problem> {
-    let found = format!("{ATTEMPTS_MAX} attempts without a clear outcome");
+/// With the reason of the last attempt: a full disk says so there.
+fn gave_up(table: Table, last: &str) -> Box<Problem> {
+    let found = match last {
+        "" => format!("{ATTEMPTS_MAX} attempts, and the head had always moved"),
+        last => format!("{ATTEMPTS_MAX} attempts; the last: {last}"),
+    };
     Problem::new(codes::log::COMMIT_GAVE_UP, format!("table {}", table.name()), found)
 }
 

@@ -85,6 +85,13 @@ impl DeltaLog {
         Ok(self.refreshed(table, &mut slot).await?.table.clone())
     }
 
+    /// The same with the head that belongs to it: read apart, another commit may lie between them.
+    pub async fn delta_table_and_head(&self, table: Table) -> Result<(DeltaTable, Head)> {
+        let mut slot = self.slot(table).lock().await;
+        let open = self.refreshed(table, &mut slot).await?;
+        Ok((open.table.clone(), open.head.clone()))
+    }
+
     /// The first offset of each `topic/partition` that some live file came from.
     pub async fn first_offsets(&self, table: Table) -> Result<BTreeMap<String, i64>> {
         let mut firsts = BTreeMap::new();
@@ -145,8 +152,10 @@ impl DeltaLog {
             }
             attempts += 1;
         }
-        let delta = builder()?.load().await.map_err(|error| self.unopened(table, error))?;
+        // Exactly the version of the head: another process may commit between the two.
         let head = repair::read_head(&folder)?;
+        let at_head = builder()?.with_version(head.version);
+        let delta = at_head.load().await.map_err(|error| self.unopened(table, error))?;
         Ok(Open { table: delta, head })
     }
 

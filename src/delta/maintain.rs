@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use super::delta_log::{Open, commit, live_files};
 use super::files::{self, Ranges};
 use super::tables::Table;
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
 
@@ -25,6 +26,9 @@ const FILES_PER_DAY_MIN: usize = 16;
 pub async fn checkpoint(table: Table, delta: &DeltaTable) {
     if let Err(error) = deltalake::checkpoints::create_checkpoint(delta, None).await {
         warn!(table = table.name(), %error, "no checkpoint was written; commits go on and slow down");
+        return;
+    }
+    if fault::reached("store::checkpoint").await.is_err() {
         return;
     }
     if let Err(error) = deltalake::checkpoints::cleanup_metadata(delta, None).await {
@@ -66,6 +70,7 @@ pub(super) async fn compact(
     if commit(&open.table, actions).await.is_err() {
         return Ok(0);
     }
+    fault::reached("maintain::compacted").await?;
     info!(table = table.name(), files = merged.len(), "small files merged");
     for path in &merged {
         // A reader on an older snapshot may hold the file open; the name may go, the bytes stay until it is done.

@@ -22,6 +22,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+use super::repair::LOG_FOLDER;
+use crate::fault;
+use crate::problem::Problem;
+
 const STORE: &str = "DurableStore";
 
 /// The calls that make a file durable, one by one: a test records them and cuts the power between any two.
@@ -116,11 +120,14 @@ impl Putting {
     }
 
     async fn put(self, parts: Vec<Bytes>, mode: PutMode) -> Result<PutResult> {
+        let [before, after] = points(&self.target);
+        fault::reached(before).await.map_err(planned)?;
         let done = tokio::task::spawn_blocking(move || {
             put_durably(&*self.disk, &self.target, &self.staging, &parts, &mode)
                 .map_err(|error| error_of(error, &self.target))
         });
         done.await.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
+        fault::reached(after).await.map_err(planned)?;
         Ok(PutResult { e_tag: None, version: None })
     }
 }
@@ -172,6 +179,18 @@ fn error_of(error: io::Error, path: &FsPath) -> Error {
         io::ErrorKind::NotFound => Error::NotFound { path, source: error.into() },
         _ => Error::Generic { store: STORE, source: error.into() },
     }
+}
+
+/// Where a test may stop a put.
+fn points(target: &FsPath) -> [&'static str; 2] {
+    match target.parent().is_some_and(|folder| folder.ends_with(LOG_FOLDER)) {
+        true => ["store::log_put_before", "store::log_put_after"],
+        false => ["store::data_put_before", "store::data_put_after"],
+    }
+}
+
+fn planned(problem: Box<Problem>) -> Error {
+    Error::Generic { store: STORE, source: problem }
 }
 
 #[async_trait]

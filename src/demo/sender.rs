@@ -14,20 +14,21 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
 use super::broker::PARTITIONS;
+use crate::clock::{Clock, WallClock};
 use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, trouble};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::message::OutMessage;
 use crate::simulate::ledger::{LedgerLine, write_lines};
 use crate::simulate::{Options, Outgoing, Simulation};
-use crate::terms::MICROS_PER_DAY;
+use crate::terms::{MICROS_PER_DAY, MICROS_PER_SECOND};
 
 const FLUSH_WAIT: Duration = Duration::from_secs(60);
 const METADATA_WAIT: Duration = Duration::from_secs(15);
 const QUEUE_WAIT: Duration = Duration::from_millis(5);
 
 /// Sends every day of the city; gives the number of messages.
-pub async fn send_city(options: Options, servers: &str, ledger: &Path) -> Result<u64> {
+pub async fn send_city(options: Options, servers: &str, ledger: &Path, per_second: Option<u32>) -> Result<u64> {
     let settings = KafkaSettings {
         bootstrap_servers: servers.to_owned(),
         security: Default::default(),
@@ -38,12 +39,12 @@ pub async fn send_city(options: Options, servers: &str, ledger: &Path) -> Result
     };
     Setup::of_the_past(&settings, PARTITIONS).ensure(options.topics()).await?;
     let ledger = ledger.to_owned();
-    tokio::task::spawn_blocking(move || send(options, &settings, &ledger))
+    tokio::task::spawn_blocking(move || send(options, &settings, &ledger, per_second))
         .await
         .map_err(|error| Problem::new(codes::kafka::KAFKA_UNREACHABLE, "the sending thread", error.to_string()))?
 }
 
-fn send(options: Options, settings: &KafkaSettings, folder: &Path) -> Result<u64> {
+fn send(options: Options, settings: &KafkaSettings, folder: &Path, per_second: Option<u32>) -> Result<u64> {
     let at = |error: std::io::Error| Problem::new(codes::IO, folder.display().to_string(), error.to_string());
     let mut simulation = Simulation::new(options.clone());
     std::fs::create_dir_all(folder.join("registers")).map_err(at)?;
@@ -55,7 +56,7 @@ fn send(options: Options, settings: &KafkaSettings, folder: &Path) -> Result<u64
     let producer: ThreadedProducer<DefaultProducerContext> =
         settings.producer()?.create().map_err(|error| unreachable(settings, &error))?;
     let mut bases = Bases::new(settings)?;
-    let mut sent = 0;
+    let (mut sent, began) = (0, WallClock.now());
     for day in 1..=i64::from(options.days) {
         let mut step = simulation.until(options.start.start_micros() + day * MICROS_PER_DAY);
         for line in &mut step.ledger {
@@ -67,10 +68,22 @@ fn send(options: Options, settings: &KafkaSettings, folder: &Path) -> Result<u64
         for message in &step.messages {
             enqueue(&producer, message.into()).map_err(|error| unreachable(settings, &error))?;
             sent += 1;
+            if let Some(rate) = per_second {
+                hold_back(sent, rate, WallClock.now() - began);
+            }
         }
         producer.flush(FLUSH_WAIT).map_err(|error| unreachable(settings, &error))?;
     }
     Ok(sent)
+}
+
+/// Waits while more was sent than the rate allows in the time that passed.
+fn hold_back(sent: u64, rate: u32, passed_micros: i64) {
+    let due = (sent as f64 / f64::from(rate.max(1)) * MICROS_PER_SECOND as f64) as i64;
+    // Shorter waits than this cost more than they even out.
+    if due - passed_micros > 5_000 {
+        std::thread::sleep(Duration::from_micros((due - passed_micros) as u64));
+    }
 }
 
 /// Where each partition ended before the first message of the city.

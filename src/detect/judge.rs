@@ -16,6 +16,7 @@ use crate::cells::moment::Moment;
 use crate::delta::log::Log;
 use crate::delta::reference::Edition;
 use crate::delta::registers::CLASS_REGISTER;
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Tick;
 
@@ -72,6 +73,7 @@ impl Judge {
         let moment = Arc::get_mut(&mut self.moment).ok_or_else(|| busy(tick))?;
         let renewed = moment.renew(log, tick).await?;
         let groups = moment.advance(log, tick).await?;
+        fault::reached("detect::counted").await?;
         let plans = match self.plans.take().filter(|plans| plans.fit(&self.moment)) {
             Some(plans) => plans,
             None => self.plan().await?,
@@ -87,6 +89,7 @@ impl Judge {
             false => Dirty::Units(changes.units.clone()),
         };
         let broken = plans.evaluate(&self.moment, tick, &dirty, &mut self.standing).await?;
+        fault::reached("detect::evaluated").await?;
         self.plans = Some(plans);
         self.standing.retain(|rule, _| pack.rules.iter().any(|known| known.id == *rule));
         let changes = self.reconcile(&pack, tick, &changes);

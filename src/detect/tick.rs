@@ -21,6 +21,7 @@ use crate::delta::commit::{Committed, Life, append_in_life, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
 use crate::delta::tables::{Table, UTC};
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::KnownAt;
 
@@ -115,6 +116,7 @@ impl Detect {
         let Done { tick, signals, findings, changes: written } = *done;
         let marks = [(MARK_TICK, tick), (MARK_SIGNALS, signals), (MARK_FINDINGS, findings), (MARK_CHANGES, written)];
         let known_at = self.append(Table::AlertHistory, rows_of(changes)?, &marks, tick).await?;
+        fault::reached("detect::alerts_committed").await?;
         for alert in changes.iter_mut() {
             alert.known_at = Some(known_at);
             self.judge.remember(alert.clone());
@@ -139,7 +141,7 @@ impl Detect {
         let rows = RecordBatch::try_new(Table::Ticks.schema_unstamped(), columns)
             .map_err(|error| Problem::new(codes::log::FILE_NOT_ENCODED, "table ticks", error.to_string()))?;
         self.append(Table::Ticks, rows, &[(MARK_TICK, tick)], tick).await?;
-        Ok(())
+        fault::reached("detect::tick_recorded").await
     }
 
     /// Appends once, as long as nobody has taken over; answers when it became known.

@@ -41,6 +41,7 @@ pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
             // What was judged and not written is judged again from what is written.
             Err(problem) if problem.code == codes::log::COMMIT_GAVE_UP => {
                 error!(at = problem.at, found = problem.found, help = problem.help, "{}", problem.code.en);
+                opening.observed.stands(reports::DETECT, vec![*problem]);
                 stop.wait(STUCK_WAIT).await;
             }
             ended => return ended,
@@ -66,6 +67,7 @@ impl Opening {
                 let ticked = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await?;
                 (seen, idle_since) = (ticked.tick, clock.now());
                 reports::judged(observed, &ticked, observed.seconds_since(began));
+                observed.stands(reports::DETECT, Vec::new());
             }
             stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::fault;
 use crate::problem::Result;
 use crate::publish::message::OutMessage;
 use crate::publish::outbox::{Outbox, Progress, Published, kept};
@@ -95,6 +96,9 @@ impl Outbox for MemoryOutbox {
 
     async fn publish(&mut self, batch: &[OutMessage], progress: &Progress) -> Published {
         let Some(mine) = self.epoch else { return Published::No("progress was not read first".to_owned()) };
+        if let Err(problem) = fault::reached("publish::sent").await {
+            return Published::No(problem.to_string());
+        }
         let answer = self.topics.with(|state| {
             if state.epoch != mine {
                 return Published::Fenced("a newer publisher has started".to_owned());

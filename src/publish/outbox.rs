@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::fault;
 use crate::kafka::Topics;
 use crate::problem::{Problem, Result, codes};
 use crate::publish::dead_letters::{QuarantineRow, dead_letter};
@@ -113,17 +114,20 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
     let mut progress = outbox.progress().await?.unwrap_or_default();
     let (mut alerts, mut dead_letters, mut unclean) = (0, 0, 0);
     while let Some(batch) = batch_after(topics, &rows, &progress, BATCH_ROWS_MAX) {
-        let reason = match outbox.publish(&batch.messages, &batch.progress).await {
+        fault::reached("publish::begun").await?;
+        let (outcome, reason) = match outbox.publish(&batch.messages, &batch.progress).await {
             Published::Yes => {
+                fault::reached("publish::after_commit").await?;
                 (alerts, dead_letters, unclean) = (alerts + batch.alerts, dead_letters + batch.dead_letters, 0);
                 progress = batch.progress;
                 continue;
             }
             Published::Fenced(reason) => return Ok(Round::Fenced(reason)),
-            Published::No(reason) | Published::Unknown(reason) => reason,
+            Published::No(reason) => ("no", reason),
+            Published::Unknown(reason) => ("unknown", reason),
         };
         unclean += 1;
-        tracing::warn!(%reason, unclean, "publishing was not a clean yes; reading back what is visible");
+        tracing::warn!(outcome, %reason, unclean, "publishing was not a clean yes; reading back what is visible");
         if unclean >= UNCLEAN_MAX {
             return Err(Problem::new(
                 codes::kafka::PUBLISH_STUCK,
@@ -131,6 +135,7 @@ pub async fn publish_pending(outbox: &mut dyn Outbox, topics: &Topics, pending: 
                 reason,
             ));
         }
+        fault::reached("publish::aborted").await?;
         let visible = outbox.progress().await?.unwrap_or_default();
         // An unknown that became visible counts as sent: everything up to the new mark, and nothing else, is there.
         if visible == batch.progress {

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use crate::fault;
 use crate::kafka::setup::Setup;
 use crate::kafka::{KafkaSettings, TRANSACTION_TIMEOUT_MS, Topics, blocking, trouble};
 use crate::problem::{Problem, Result, codes};
@@ -140,6 +141,9 @@ fn transact(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> Pub
     if let Err(error) = sent {
         return give_up(producer, &error);
     }
+    if let Err(problem) = fault::reached_on_thread("publish::before_commit") {
+        return Published::Unknown(problem.to_string());
+    }
     match producer.commit_transaction(TRANSACTION_WAIT) {
         Ok(()) => Published::Yes,
         Err(error) if is_fenced(producer, &error) => Published::Fenced(error.to_string()),
@@ -161,6 +165,9 @@ fn send(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> KafkaRe
             refused = producer.send(record);
         }
         refused.map_err(|(error, _)| error)?;
+    }
+    if fault::reached_on_thread("publish::sent").is_err() {
+        return Err(KafkaError::Canceled);
     }
     // librdkafka gives every message up after its own timeout, so this ends.
     while producer.in_flight_count() > 0 {

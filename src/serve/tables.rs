@@ -87,7 +87,7 @@ pub enum Earlier {
 
 /// A session that goes on from what an earlier one counted of the same log.
 pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Earlier) -> Result<Opened> {
-    let head = log.head(Table::Signals).await?;
+    let (signals, head) = log.delta_table_and_head(Table::Signals).await?;
     let until = match asked.as_of {
         Some(then) => then,
         None => log_clock(log).await?,
@@ -103,7 +103,7 @@ pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Earlier) -> Resul
         Earlier::Counted(moment) => Recount::new(log.clone(), until, now, Some(moment)),
         Earlier::Same(recount) => recount,
     };
-    register_stored(&context, log, asked.as_of).await?;
+    register_stored(&context, log, asked.as_of, &signals).await?;
     register_counted(&context, &recount)?;
     register_texts(&context, &texts, &asked.prefix)?;
     let meanings = Arc::new(Meanings::of(&texts.edition)?);
@@ -118,14 +118,21 @@ pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Earlier) -> Resul
 }
 
 /// Stored tables as the log holds them; signals and quarantine under names that are taken back once their views stand.
-async fn register_stored(context: &SessionContext, log: &DeltaLog, as_of: Option<i64>) -> Result<()> {
+async fn register_stored(
+    context: &SessionContext,
+    log: &DeltaLog,
+    as_of: Option<i64>,
+    signals: &DeltaTable,
+) -> Result<()> {
     for (table, name) in [
         (Table::Signals, "stored_signals"),
         (Table::Quarantine, "stored_quarantine"),
         (Table::AlertHistory, "alert_history"),
         (Table::Ticks, "ticks"),
     ] {
-        let stored = stored(context, &log.delta_table(table).await?, name).await?;
+        // The offsets that are compared with the rows of signals are those of this very version.
+        let newest = if table == Table::Signals { signals.clone() } else { log.delta_table(table).await? };
+        let stored = stored(context, &newest, name).await?;
         let shown = match as_of {
             Some(then) => Listed::over(known_by(context, stored, then, name)?.into_view()),
             None => stored,

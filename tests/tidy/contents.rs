@@ -80,3 +80,19 @@ fn every_rule_says_what_it_is_in_two_languages_and_where_it_is_from() {
         assert!(!rule.cites.is_empty() && !rule.sabotage.is_empty(), "{}", rule.id);
     }
 }
+
+#[test]
+fn every_point_of_a_planned_fault_stands_in_the_code_and_every_one_that_stands_is_listed() {
+    let placed = regex::Regex::new(r#"(?s)fault::reached(?:_on_thread)?\(\s*"([^"]+)"|planned\("([^"]+)"\)"#).unwrap();
+    let listed: BTreeSet<String> = qianshao::fault::POINTS.iter().map(|point| point.to_string()).collect();
+    // A put has two pairs of points, chosen by what is put.
+    let chosen = ["store::log_put_before", "store::log_put_after", "store::data_put_before", "store::data_put_after"];
+    let mut found: BTreeSet<String> = chosen.map(str::to_owned).into();
+    for file in rust("src/").iter().filter(|file| !file.path.starts_with("src/fault")) {
+        let names = placed.captures_iter(file.product()).map(|names| names.get(1).or(names.get(2)).unwrap());
+        found.extend(names.map(|name| name.as_str().to_owned()));
+    }
+    let store = std::fs::read_to_string(root().join("src/delta/store.rs")).unwrap();
+    assert!(chosen.iter().all(|point| store.contains(&format!("\"{point}\""))), "a put lost its points");
+    assert_eq!(found, listed);
+}

@@ -12,7 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Words: each imports only what stands above it.
     ("terms", &[]),
     ("problem", &[]),
-    ("clock", &[]),
+    ("fault", &[]),
+    ("clock", &["fault"]),
     // Parts report to it; it asks nobody.
     ("observe", &[]),
     ("alert", &[]),
@@ -20,13 +21,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["alert", "kafka"]),
     ("detectors", &[]),
     // Shared.
-    ("delta", &["observe"]),
+    ("delta", &["fault", "observe"]),
     ("engine", &["delta"]),
     ("cells", &["delta", "engine"]),
     // Roles.
-    ("consume", &["delta", "engine", "kafka"]),
-    ("detect", &["delta", "engine", "cells", "alert"]),
-    ("publish", &["delta", "alert", "kafka", "observe"]),
+    ("consume", &["delta", "engine", "kafka", "fault"]),
+    ("detect", &["delta", "engine", "cells", "alert", "fault"]),
+    ("publish", &["delta", "alert", "kafka", "fault", "observe"]),
     ("serve", &["delta", "engine", "cells", "alert"]),
     // It speaks to us through Kafka or files, as everyone else.
     ("simulate", &[]),
@@ -40,6 +41,7 @@ const FEWER_WORDS: &[(&str, &[&str])] = &[
     ("terms", &[]),
     ("clock", &["terms"]),
     ("problem", &["terms"]),
+    ("fault", &["problem"]),
     ("alert", &["terms"]),
     ("kafka", &["terms", "problem"]),
     ("detectors", &["terms"]),
