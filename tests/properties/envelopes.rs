@@ -66,7 +66,7 @@ fn any_headers_have_one_outcome(feed: &Feed, ce_type: &str, body: &str, choices:
     let (version, time, content) = (choices.of(&VERSIONS), choices.of(&TIMES), choices.of(&CONTENT));
     let retry = choices.of(&RETRIES);
     let other = String::from_utf8_lossy(choices.take(6)).into_owned();
-    let kind = if choices.byte() % 4 == 0 { other.as_str() } else { ce_type };
+    let kind = if choices.byte().is_multiple_of(4) { other.as_str() } else { ce_type };
     let headers = [
         ("ce_type", kind),
         ("ce_specversion", version),
