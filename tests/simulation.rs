@@ -43,6 +43,7 @@ fn one(plan: &Plan, is_traced: bool) -> Report {
 /// A failing plan, made smaller, and how to run it again.
 fn told(plan: Plan, why: &str) -> String {
     let seed = plan.seed;
+    println!("seed {seed}: {why}; making it smaller");
     let small =
         plan.shrink(|plan| Some(one(plan, false)).filter(|report| report.failed.is_some()).map(|report| report.did));
     let report = one(&small, true);

@@ -256,10 +256,17 @@ async fn commit_quarantine(
             return Ok(Some(head.version));
         }
         let known_at = head.next_known_at(clock.now());
-        let mut marks = offset_marks(epoch);
+        let (mut marks, mut ranges) = (BTreeMap::new(), Ranges::new());
+        for ((topic, partition), (from, to)) in &epoch.ranges {
+            let mark = offset_mark(topic, *partition);
+            // An earlier life may have judged further: its verdicts must not be forgotten.
+            let judged = head.marks.get(&mark).copied().unwrap_or(0).max(*to);
+            marks.insert(mark, judged);
+            ranges.insert(format!("{topic}/{partition}"), (*from, judged));
+        }
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         marks.insert(MARK_EPOCH.to_owned(), digest);
-        let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges: tag_ranges(epoch) };
+        let append = Append { rows: epoch.quarantine.clone(), known_at, marks, ranges };
         match log.append(Table::Quarantine, &head, append).await {
             Appended::Now(head) => {
                 fault::reached("commit::quarantine_written").await?;

@@ -108,6 +108,12 @@ impl Judge {
         }
     }
 
+    /// The last tick was judged by what was in force then, although nobody has recorded it.
+    pub(super) fn went_by_what_was_in_force(&mut self) -> Result<()> {
+        self.before = Some(Arc::new(pack_of(&self.moment.edition, &self.pack_id)?));
+        Ok(())
+    }
+
     /// Goes on with another pack.
     pub fn change_pack(&mut self, pack_id: &str) {
         self.plans = self.plans.take().filter(|_| self.pack_id == pack_id);

@@ -69,10 +69,14 @@ impl Detect {
         // Before anything is read: what the one before us still writes must be seen, or not be written.
         let life = Life::begin(&*log, &*clock, &[Table::AlertHistory, Table::Ticks]).await?;
         let stood = Stood::of(&*log).await?;
-        let judge = stood.judge(&*log, pack_id, mode).await?.by(predicates);
-        let detect = Self { judge, log, clock, life };
+        let mut judge = stood.judge(&*log, pack_id, mode).await?.by(predicates);
         // An earlier life wrote alert rows and died before it recorded their tick.
-        if stood.recorded < stood.last_tick {
+        let is_unrecorded = stood.recorded < stood.last_tick;
+        if is_unrecorded {
+            judge.went_by_what_was_in_force()?;
+        }
+        let detect = Self { judge, log, clock, life };
+        if is_unrecorded {
             let of = |mark: &str| stood.written.get(mark).copied().unwrap_or(0);
             let done = Done {
                 tick: stood.last_tick,

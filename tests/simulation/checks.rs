@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use futures::FutureExt;
-use qianshao::alert::{Mode, State};
+use qianshao::alert::{Alert, Mode, State};
 use qianshao::cells::count::Wanted;
 use qianshao::cells::moment::Moment;
 use qianshao::cells::tables::Shown;
@@ -280,10 +280,10 @@ async fn again(world: &World, plan: &Plan) -> Result<(), String> {
     if rows_of(&again).unwrap() == rows_of(&live).unwrap() {
         return Ok(());
     }
-    let differs = again.iter().zip(&live).position(|(one, other)| {
-        rows_of(std::slice::from_ref(one)).unwrap() != rows_of(std::slice::from_ref(other)).unwrap()
-    });
-    Err(format!("{} revisions live, {} in the backtest, first different: {differs:?}", live.len(), again.len()))
+    let is_same =
+        |(one, other): &(&Alert, &Alert)| rows_of(&[(*one).clone()]).unwrap() == rows_of(&[(*other).clone()]).unwrap();
+    let first = live.iter().zip(&again).find(|pair| !is_same(pair));
+    Err(format!("{} revisions live, {} in the backtest; the first that differ: {first:?}", live.len(), again.len()))
 }
 
 /// A whole schedule has messages, corrections and alerts enough; what repeats and overtakes is tallied.

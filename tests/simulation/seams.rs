@@ -152,7 +152,7 @@ impl Source for SimSource {
         if let Polled::Trouble(problem) = &polled {
             let mut state = self.world.state();
             state.note(|| format!("  trouble: {} {}", problem.code.reason, problem.at));
-            if problem.code.reason == "topic_recreated" {
+            if problem.code.reason == "topic_recreated" && !std::mem::replace(&mut state.recreated_told, true) {
                 state.blame(self.process, Kind::TopicRecreated);
                 state.forced(self.process, "fence");
             }

@@ -53,6 +53,8 @@ pub struct State {
     /// Whether things go wrong.
     pub is_rough: bool,
     pub recreated: bool,
+    /// Somebody has said so.
+    pub recreated_told: bool,
     pub read_up_to: BTreeMap<Partition, i64>,
     /// What stands at every place of the topic, and stood there before it was made again.
     pub ledger: BTreeMap<(i32, i64), Letter>,
@@ -88,6 +90,7 @@ impl World {
             sent: 0,
             is_rough: true,
             recreated: false,
+            recreated_told: false,
             read_up_to: BTreeMap::new(),
             ledger: BTreeMap::new(),
             kinds: plan.kinds.clone(),
