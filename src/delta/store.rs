@@ -114,9 +114,12 @@ impl Putting {
         let target = store.inner.path_to_filesystem(location)?;
         // Several processes may stage for the same name: the process id keeps them apart.
         let n = store.staged.fetch_add(1, Ordering::Relaxed);
-        let mut staging = target.as_os_str().to_owned();
-        staging.push(format!("#{}-{n}", std::process::id()));
-        Ok(Self { disk: store.disk.clone(), target, staging: PathBuf::from(staging) })
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{name}#{}-{n}", std::process::id());
+        let folder = target.parent().unwrap_or_else(|| FsPath::new("/"));
+        // A log folder with anything in it is a table to the library, which then makes none: a cut there would be for ever.
+        let folder = if folder.ends_with(LOG_FOLDER) { folder.parent().unwrap_or(folder) } else { folder };
+        Ok(Self { disk: store.disk.clone(), staging: folder.join(name), target })
     }
 
     async fn put(self, parts: Vec<Bytes>, mode: PutMode) -> Result<PutResult> {

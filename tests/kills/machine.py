@@ -82,7 +82,8 @@ def order(program, work):
     for line in trace.read_text().splitlines():
         if synced := re.search(r"fsync\(\d+<([^>]+)>", line):
             path = synced[1]
-            kind = "entry" if "_delta_log/" in path else "data" if "#" in path else "entry folder" if path.endswith("_delta_log") else "data folder"
+            is_entry = re.search(r"/\d{20}\.(json|checkpoint)", path)  # until it is whole it stands beside the log's folder
+            kind = "entry" if is_entry else "data" if "#" in path else "entry folder" if path.endswith("_delta_log") else "data folder"
             steps.append(f"sync {kind}")
         elif "linkat(" in line and "_delta_log" in line and "= 0" in line:
             steps.append("name entry")

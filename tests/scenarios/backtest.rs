@@ -115,12 +115,12 @@ impl Log for Meddled {
     }
 
     async fn append(&self, table: Table, on: &Head, append: Append) -> Appended {
-        if table == Table::AlertHistory {
+        if table == Table::AlertHistory && append.rows.num_rows() > 0 {
             let clock = self.inner.head(Table::Signals).await.unwrap().clock;
             heartbeat(&*self.inner, Table::Signals, clock + 1).await.unwrap();
         }
         match table {
-            Table::Ticks if self.breaks => Appended::Refused,
+            Table::Ticks if self.breaks && append.rows.num_rows() > 0 => Appended::Refused,
             _ => self.inner.append(table, on, append).await,
         }
     }

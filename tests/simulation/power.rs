@@ -337,7 +337,7 @@ fn whatever_a_power_cut_leaves_opens_with_everything_acknowledged_and_nothing_tw
                     if seed >= first + count || failed.lock().unwrap().is_some() {
                         break;
                     }
-                    let of = if seed % LONG_EVERY == 0 { &long } else { &short };
+                    let of = if seed.is_multiple_of(LONG_EVERY) { &long } else { &short };
                     if let Err(why) = of.one(seed, &distinct) {
                         *failed.lock().unwrap() = Some(why);
                     }

@@ -97,7 +97,7 @@ impl Running {
         self.rough().await?;
         checks::while_rough(&self.world).await?;
         self.heal();
-        self.to_rest().await?;
+        self.come_to_rest().await?;
         checks::at_rest(&self.world, &self.plan).await
     }
 
@@ -214,7 +214,7 @@ impl Running {
                 22..26 => Kind::ClockJump,
                 26..32 => Kind::PowerKept,
                 // Most schedules have no topic that is made again: after it little more is taken in.
-                32..60 if self.plan.seed % 4 == 0 => Kind::TopicRecreated,
+                32..60 if self.plan.seed.is_multiple_of(4) => Kind::TopicRecreated,
                 _ => return,
             };
             (kind, process)
@@ -325,7 +325,7 @@ impl Running {
     }
 
     /// Goes on until everything was done and nothing more happens.
-    async fn to_rest(&mut self) -> Result<(), String> {
+    async fn come_to_rest(&mut self) -> Result<(), String> {
         let from = self.turns;
         let mut quiet = 0;
         while quiet < QUIET_TURNS {

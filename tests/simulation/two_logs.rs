@@ -134,7 +134,7 @@ async fn the_log_in_memory_answers_as_delta_does() {
         let mut both = Both {
             disk: DeltaLog::open(folder.path(), clock.clone()).await.unwrap(),
             other: DeltaLog::open(folder.path(), clock.clone()).await.unwrap(),
-            memory: if seed % 2 == 0 { MemoryLog::default() } else { MemoryLog::of_rows() },
+            memory: if seed.is_multiple_of(2) { MemoryLog::default() } else { MemoryLog::of_rows() },
             heads: Vec::new(),
             next: 0,
             done: BTreeMap::new(),
