@@ -30,6 +30,11 @@ pub struct Opening {
     pub observed: Arc<Observed>,
 }
 
+/// Whether a tick without new rows is due. A clock that went back says nothing of how long it was: then it is due, too.
+pub fn is_due(idle_since: i64, now: i64) -> bool {
+    !(0..TICK_MS_IDLE as i64 * 1_000).contains(&(now - idle_since))
+}
+
 /// Then detect: what changed is counted again and judged at a logical moment.
 pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
     while !stop.is_told() {
@@ -60,7 +65,7 @@ impl Opening {
         while !stop.is_told() {
             observed.turned(reports::DETECT);
             let head = log.head(Table::Signals).await?;
-            let due = clock.now() - idle_since >= TICK_MS_IDLE as i64 * 1_000;
+            let due = is_due(idle_since, clock.now());
             if head.clock > seen || due {
                 // At the newest rows' own moment the log needs no heartbeat, which would only be in the consumer's way.
                 let began = observed.now();

@@ -14,6 +14,7 @@ use qianshao::delta::log::Log;
 use qianshao::delta::tables::Table;
 use qianshao::detect::tick::Detect;
 use qianshao::kafka::Topics;
+use qianshao::pipeline::judging::is_due;
 use qianshao::problem::Result;
 use qianshao::publish::role::Publish;
 
@@ -29,8 +30,6 @@ pub type Role = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 /// Turns that a role passes over between two rounds: whoever rests lets others come first.
 const REST_TURNS: usize = 6;
-/// A tick without new rows falls due after this, microseconds.
-const IDLE_MICROS: i64 = 10_000_000;
 const KEY: &[u8] = b"schedules are about nobody, so this may be read";
 
 /// Who runs a role, and on what.
@@ -113,7 +112,7 @@ impl Seat {
         let (mut seen, mut idle_since) = (i64::MIN, clock.now());
         while self.holds("detect") {
             let head = log.head(Table::Signals).await?;
-            let due = clock.now() - idle_since >= IDLE_MICROS;
+            let due = is_due(idle_since, clock.now());
             if head.clock > seen || due {
                 seen = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await?.tick;
                 idle_since = clock.now();
