@@ -3,8 +3,8 @@
 //! `cargo test simulation` runs a few hundred schedules. By the environment: QIANSHAO_SCHEDULES (how many),
 //! QIANSHAO_SEED (the first), QIANSHAO_TRACE=1 (every turn of a failing one). docs/reliability.md says what is shown.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 mod checks;
 mod fault;
@@ -62,34 +62,42 @@ fn told(plan: Plan, why: &str) -> String {
     )
 }
 
-/// Runs the seeds on every core; answers the tally, or tells of the first that failed.
-fn all(seeds: std::ops::Range<u64>, rules: Rules) -> (Tally, usize) {
-    let (next, tally, failed) = (AtomicU64::new(seeds.start), Mutex::new((Tally::default(), 0)), Mutex::new(None));
+/// Tries the seeds on every core until one fails; answers the first that did, and why.
+fn on_every_core(seeds: std::ops::Range<u64>, one: impl Fn(u64) -> Result<(), String> + Sync) -> Option<(u64, String)> {
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(None));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                    if seed >= seeds.end || failed.lock().unwrap().is_some() {
                         break;
                     }
-                    let plan = Plan::of(seed, rules);
-                    let report = one(&plan, false);
-                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally.0.add(&report.tally);
-                    tally.1 += report.turns;
-                    if let Some(why) = report.failed {
-                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, why));
+                    if let Err(why) = one(seed) {
+                        *failed.lock().unwrap() = Some((seed, why));
                     }
                 }
             });
         }
     });
-    if let Some((plan, why)) = failed.into_inner().unwrap() {
-        panic!("{}", told(plan, &why));
+    failed.into_inner().unwrap()
+}
+
+/// Runs a schedule of each seed; answers the tally and the turns, or tells of the first that failed.
+fn all(seeds: std::ops::Range<u64>, rules: Rules) -> (Tally, usize) {
+    let done = Mutex::new((Tally::default(), 0));
+    let failed = on_every_core(seeds, |seed| {
+        let report = one(&Plan::of(seed, rules), false);
+        let mut done = done.lock().unwrap();
+        done.0.add(&report.tally);
+        done.1 += report.turns;
+        report.failed.map_or(Ok(()), Err)
+    });
+    if let Some((seed, why)) = failed {
+        panic!("{}", told(Plan::of(seed, rules), &why));
     }
-    tally.into_inner().unwrap()
+    done.into_inner().unwrap()
 }
 
 #[test]

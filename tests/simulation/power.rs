@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -19,8 +18,8 @@ use qianshao::delta::repair;
 use qianshao::delta::store::{Disk, Os};
 use qianshao::delta::tables::Table;
 
-use super::asked;
 use super::rows::epoch;
+use super::{asked, on_every_core};
 use crate::scenarios::Dice;
 
 const BEGINNING: i64 = 1_611_000_000_000_000;
@@ -315,7 +314,7 @@ impl Recording {
         }
         runtime().block_on(survives(&left, &self.root, &platter.acknowledged)).map_err(|why| {
             let last: Vec<&Call> = self.calls[at.saturating_sub(8)..at].iter().collect();
-            format!("QIANSHAO_SEED={seed}, after {last:?}: {why}")
+            format!("after {last:?}: {why}")
         })
     }
 }
@@ -328,25 +327,13 @@ fn runtime() -> tokio::runtime::Runtime {
 fn whatever_a_power_cut_leaves_opens_with_everything_acknowledged_and_nothing_twice() {
     let (first, count) = (asked("QIANSHAO_SEED").unwrap_or(0), asked("QIANSHAO_STATES").unwrap_or(STATES));
     let (short, long) = (Recording::of(SHORT, usize::MAX), Recording::of(LONG, LONG_CALLS));
-    let (next, distinct, failed) = (AtomicU64::new(first), Mutex::new(BTreeSet::new()), Mutex::new(None));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || failed.lock().unwrap().is_some() {
-                        break;
-                    }
-                    let of = if seed.is_multiple_of(LONG_EVERY) { &long } else { &short };
-                    if let Err(why) = of.one(seed, &distinct) {
-                        *failed.lock().unwrap() = Some(why);
-                    }
-                }
-            });
-        }
+    let distinct = Mutex::new(BTreeSet::new());
+    let failed = on_every_core(first..first + count, |seed| {
+        let of = if seed.is_multiple_of(LONG_EVERY) { &long } else { &short };
+        of.one(seed, &distinct)
     });
-    if let Some(why) = failed.into_inner().unwrap() {
-        panic!("{why}");
+    if let Some((seed, why)) = failed {
+        panic!("QIANSHAO_SEED={seed}, {why}");
     }
     let distinct = distinct.into_inner().unwrap().len();
     println!(
