@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -172,3 +173,11 @@ def until(what, holds, patience=120, each=0.1):
 
 class Failed(Exception):
     """A promise that does not hold."""
+
+
+def ended(main):
+    """Runs a suite; a promise that does not hold ends it with its words."""
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(f"failed: {failed}")

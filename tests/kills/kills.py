@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from brokers import Brokers, Failed, Wire, until
+from brokers import Brokers, Failed, Wire, ended, until
 from program import Deployment
 
 IN_A_WORLD = 10
@@ -233,7 +233,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"failed: {failed}")
+    ended(main)

@@ -14,11 +14,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from brokers import Brokers, Failed, until
+from brokers import Brokers, Failed, ended, until
 from program import Deployment
 
 # Each call that makes something durable, and what the machine answers.
@@ -256,7 +255,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"failed: {failed}")
+    ended(main)

@@ -10,12 +10,11 @@ members that had read them.
 import argparse
 import random
 import signal
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from brokers import Brokers, Failed, until
+from brokers import Brokers, Failed, ended, until
 from program import Deployment
 
 MEMBERS = 4
@@ -147,7 +146,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"failed: {failed}")
+    ended(main)

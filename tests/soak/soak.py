@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kills"))
-from brokers import Brokers, Failed, until
+from brokers import Brokers, Failed, ended, until
 from program import ROLES, Deployment
 
 QUERIES = ["SELECT count(*) FROM signal_history", "SELECT severity, count(*) FROM alerts GROUP BY severity",
@@ -170,7 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"failed: {failed}")
+    ended(main)
