@@ -1,7 +1,7 @@
 //! What a person on duty does with the program: look, send again, accept a gap. Each by its verb, against Apache Kafka.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{NewTopic, TopicReplication};
@@ -16,6 +16,21 @@ pub async fn create_feeds(deployment: &Deployment) {
     for feed in FEEDS {
         create_topic(&format!("{}.feed.{feed}.v1", deployment.prefix), 1).await;
     }
+}
+
+/// A school topic of which five messages were read, deleted and made again; with what reads it.
+pub async fn made_again(word: &str) -> (Deployment, String, PathBuf) {
+    let deployment = Deployment::new(word);
+    create_feeds(&deployment).await;
+    let feed = format!("{}.feed.school.v1", deployment.prefix);
+    let config = deployment.config("consume.toml", "\"consume\"", "");
+    produce(&feed, 1, 0..5);
+    let served = deployment.serve(&config).ready();
+    until("five are read", || deployment.consumed() == 5);
+    served.stop();
+    delete_topic(&feed).await;
+    create_topic(&feed, 1).await;
+    (deployment, feed, config)
 }
 
 pub fn send(topic: &str, body: &str) {
@@ -85,16 +100,7 @@ async fn a_message_that_is_sent_again_after_the_list_was_mended_resolves_its_qua
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_was_recreated_and_has_grown_past_us_is_noticed_and_the_gap_accepted_when_asked_twice() {
-    let deployment = Deployment::new("grown");
-    create_feeds(&deployment).await;
-    let feed = format!("{}.feed.school.v1", deployment.prefix);
-    let config = deployment.config("consume.toml", "\"consume\"", "");
-    produce(&feed, 1, 0..5);
-    let served = deployment.serve(&config).ready();
-    until("five are read", || deployment.consumed() == 5);
-    served.stop();
-    delete_topic(&feed).await;
-    create_topic(&feed, 1).await;
+    let (deployment, feed, config) = made_again("grown").await;
     produce(&feed, 1, 100..130);
     let served = deployment.serve(&config).ready();
     until("it is said", || served.log().contains("the message there is not the one that was read"));

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::broker::{address, create_topic, delete_topic, produce};
-use crate::operating::{FEEDS, create_feeds, send};
+use crate::broker::{address, create_topic, produce};
+use crate::operating::{FEEDS, create_feeds, made_again, send};
 use crate::process::{Deployment, Served, until};
 use crate::relay::Relay;
 use crate::serving::{CITY, judge, send_city, settle};
@@ -111,16 +111,7 @@ async fn it_is_ready_once_every_topic_is_there_and_counts_what_sql_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_with_a_gap_makes_it_unready_and_says_what_to_do() {
-    let deployment = Deployment::new("unready");
-    create_feeds(&deployment).await;
-    let feed = format!("{}.feed.school.v1", deployment.prefix);
-    let config = deployment.config("consume.toml", "\"consume\"", "");
-    produce(&feed, 1, 0..5);
-    let served = deployment.serve(&config).ready();
-    until("five are read", || deployment.consumed() == 5);
-    served.stop();
-    delete_topic(&feed).await;
-    create_topic(&feed, 1).await;
+    let (deployment, _, config) = made_again("unready").await;
     let served = deployment.serve(&config).ready();
     let gap = "QS-K004: it ends at offset 0, and we have read up to 5".to_owned();
     until("the gap is a reason", || reasons(&served) == (503, vec![gap.clone()]));
