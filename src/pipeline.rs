@@ -31,7 +31,7 @@ use crate::publish::role::Publish;
 pub use stop::Stop;
 
 pub mod judging;
-pub mod reports;
+pub mod watched;
 mod stop;
 
 /// Ticks follow epochs no closer than this: a burst of small epochs is judged once.
@@ -116,11 +116,11 @@ pub async fn consume(
     while !stop.is_told() {
         let began = observed.now();
         let step = role.step(&mut *source, &pace.limit()).await;
-        let Some(step) = unless_stuck(step, reports::CONSUME, &observed, &stop).await? else {
+        let Some(step) = unless_stuck(step, watched::CONSUME, &observed, &stop).await? else {
             role.start_again(&mut *source).await?;
             continue;
         };
-        reports::consumed(&observed, &step, source.standing());
+        watched::consumed(&observed, &step, source.standing());
         match step {
             Step::Epoch { messages, bytes, .. } => {
                 pace.learn(messages, bytes, (observed.now() - began) as u64 / 1_000);
@@ -157,7 +157,7 @@ pub async fn publish(
     let (mut term, mut fenced) = (None, true);
     while !stop.is_told() {
         let is_seated = !fenced && term == seat.term();
-        reports::seated(&observed, is_seated, seat.brokers_up());
+        watched::seated(&observed, is_seated, seat.brokers_up());
         if !is_seated {
             tokio::select! {
                 taken = seat.taken(term) => (term, fenced) = (Some(taken?), false),
@@ -165,7 +165,7 @@ pub async fn publish(
             }
         }
         let round = role.round(&mut *outbox).await;
-        reports::published(&observed, &round, seat.brokers_up());
+        watched::published(&observed, &round, seat.brokers_up());
         match round {
             Ok(Round::Done { .. }) => fenced = false,
             Ok(Round::Fenced(by)) => {
@@ -185,13 +185,13 @@ pub async fn look(log: Arc<DeltaLog>, observed: Arc<Observed>, stop: Stop) -> Re
         let mut problems = Vec::new();
         for table in Table::ALL {
             match log.head(table).await {
-                Ok(head) => reports::head(&observed, table, &head),
+                Ok(head) => watched::head(&observed, table, &head),
                 Err(problem) => problems.push(*problem),
             }
         }
-        observed.turned(reports::STATE);
-        observed.stands(reports::STATE, problems);
-        observed.started(reports::STATE);
+        observed.turned(watched::STATE);
+        observed.stands(watched::STATE, problems);
+        observed.started(watched::STATE);
         stop.wait(LOOK_EVERY).await;
     }
     Ok(())

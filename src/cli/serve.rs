@@ -27,7 +27,7 @@ use crate::delta::timed_log::TimedLog;
 use crate::kafka::seat::Seat;
 use crate::observe::{Observed, http};
 use crate::pipeline::judging::{self, Opening};
-use crate::pipeline::{self, Folders, State, Stop, reports};
+use crate::pipeline::{self, Folders, State, Stop, watched};
 use crate::problem::{Problem, Result, codes};
 use crate::publish::counted::CountedOutbox;
 use crate::publish::role::Publish;
@@ -94,12 +94,12 @@ pub async fn serve(wanted: &Serve) -> Result<bool> {
 
 fn parts(config: &Config) -> Vec<&'static str> {
     let name = |role: &Role| match role {
-        Role::Consume => reports::CONSUME,
-        Role::Detect => reports::DETECT,
-        Role::Publish => reports::PUBLISH,
-        Role::Serve => reports::SERVE,
+        Role::Consume => watched::CONSUME,
+        Role::Detect => watched::DETECT,
+        Role::Publish => watched::PUBLISH,
+        Role::Serve => watched::SERVE,
     };
-    config.serve.roles.iter().map(name).chain([reports::STATE]).collect()
+    config.serve.roles.iter().map(name).chain([watched::STATE]).collect()
 }
 
 async fn start_probes(config: &Config, observed: &Arc<Observed>, stop: Stop) -> Result<Option<JoinHandle<()>>> {
@@ -131,7 +131,7 @@ async fn run(running: &Running, roles: &mut Roles) -> Result<()> {
                 let listener = crate::serve::pg::bind(config.serve.sql_address).await?;
                 announce(&format!("SQL on {}", config.serve.sql_address));
                 sql::spawn(state.log.clone(), clock.clone(), listener, &config.detect.pack, stop.clone());
-                observed.started(reports::SERVE);
+                observed.started(watched::SERVE);
             }
         }
     }
@@ -205,8 +205,8 @@ async fn start_consume(running: &Running, state: &State, roles: &mut Roles) -> R
     let source = Box::new(KafkaSource::open(&config.kafka, &role.topics(), role.starts().await?)?);
     let epoch = &config.epoch;
     let pace = Pace::new(epoch.wait_ms_min, epoch.wait_ms_max, epoch.messages_max, epoch.bytes_max);
-    observed.stands(reports::CONSUME, source.standing().problems);
-    observed.started(reports::CONSUME);
+    observed.stands(watched::CONSUME, source.standing().problems);
+    observed.started(watched::CONSUME);
     roles.spawn(pipeline::consume(role, source, pace, observed.clone(), stop.clone()));
     roles.spawn(pipeline::maintain(state.log.clone(), stop.clone()));
     Ok(())
@@ -231,7 +231,7 @@ async fn start_publish(running: &Running, state: &State, roles: &mut Roles) -> R
     // One id for all publishers of a prefix: whoever holds the seat fences whoever had it before.
     let outbox = KafkaOutbox::new(&config.kafka, &format!("{}-publish", config.kafka.topic_prefix));
     let outbox = Box::new(CountedOutbox::new(Box::new(outbox), observed.clone()));
-    observed.started(reports::PUBLISH);
+    observed.started(watched::PUBLISH);
     roles.spawn(pipeline::publish(role, outbox, seat, observed.clone(), stop.clone()));
     Ok(())
 }

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use sha2::{Digest, Sha256};
 
 use super::files::Ranges;
-use super::log::{Append, Appended, Head, Log, offset_mark, witness_mark};
+use super::log::{Append, Appended, Head, Log, offset_mark, place, witness_mark};
 use super::tables::Table;
 use crate::clock::Clock;
 use crate::fault;
@@ -128,19 +128,8 @@ pub async fn heartbeat(log: &dyn Log, table: Table, at: i64) -> Result<Head> {
 }
 
 /// Appends rows once under marks of which the first must grow: already at its value it means that they are there.
+/// Only while `life` holds the table; `None` asks nobody.
 pub async fn append_once(
-    log: &dyn Log,
-    clock: &dyn Clock,
-    table: Table,
-    rows: RecordBatch,
-    marks: &[(&str, i64)],
-    not_before: i64,
-) -> Result<Committed> {
-    append_in_life(log, clock, table, rows, marks, not_before, None).await
-}
-
-/// Appends rows once, but only while `life` holds the table; `None` asks nobody.
-pub async fn append_in_life(
     log: &dyn Log,
     clock: &dyn Clock,
     table: Table,
@@ -187,7 +176,7 @@ impl Life {
             let mut taken = 0;
             for table in tables {
                 let nothing = RecordBatch::new_empty(table.schema_unstamped());
-                let marked = append_once(log, clock, *table, nothing, &[(MARK_LIFE, life)], 0).await?;
+                let marked = append_once(log, clock, *table, nothing, &[(MARK_LIFE, life)], 0, None).await?;
                 taken += usize::from(matches!(marked, Committed::Now(_)));
             }
             // Somebody who began at the same moment took one of them: only a life of one's own fences.
@@ -262,7 +251,7 @@ async fn commit_quarantine(
             // An earlier life may have judged further: its verdicts must not be forgotten.
             let judged = head.marks.get(&mark).copied().unwrap_or(0).max(*to);
             marks.insert(mark, judged);
-            ranges.insert(format!("{topic}/{partition}"), (*from, judged));
+            ranges.insert(place(topic, *partition), (*from, judged));
         }
         marks.insert(MARK_CLOCK.to_owned(), known_at.micros());
         marks.insert(MARK_EPOCH.to_owned(), digest);
@@ -304,7 +293,7 @@ fn offset_marks(epoch: &EpochRows) -> BTreeMap<String, i64> {
 }
 
 fn tag_ranges(epoch: &EpochRows) -> Ranges {
-    epoch.ranges.iter().map(|((topic, partition), range)| (format!("{topic}/{partition}"), *range)).collect()
+    epoch.ranges.iter().map(|((topic, partition), range)| (place(topic, *partition), *range)).collect()
 }
 
 #[cfg(test)]

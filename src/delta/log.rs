@@ -65,9 +65,19 @@ pub trait Log: Send + Sync {
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>>;
 }
 
+/// How a partition is written in tags and marks.
+pub fn place(topic: &str, partition: i32) -> String {
+    format!("{topic}/{partition}")
+}
+
+/// The mark under which the next offset of a place stands.
+pub fn mark_of(place: &str) -> String {
+    format!("in/{place}")
+}
+
 /// The mark under which the next offset of a partition stands.
 pub fn offset_mark(topic: &str, partition: i32) -> String {
-    format!("in/{topic}/{partition}")
+    mark_of(&place(topic, partition))
 }
 
 /// The mark under which the message before that offset is known; 0 where nobody knows it.

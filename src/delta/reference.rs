@@ -63,7 +63,7 @@ pub async fn put_in_force(log: &dyn Log, clock: &dyn Clock, classes: &[&str], wa
     }
     let version = log.head(Table::Reference).await?.version as i64 + 1;
     let rows = rows_of(&changed)?;
-    let committed = append_once(log, clock, Table::Reference, rows, &[("edition", version)], 0).await?;
+    let committed = append_once(log, clock, Table::Reference, rows, &[("edition", version)], 0, None).await?;
     Ok(matches!(committed, Committed::Now(_)))
 }
 

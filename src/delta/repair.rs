@@ -14,7 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::files;
-use super::log::{Head, offset_mark, parse_offset_mark};
+use super::log::{Head, mark_of, parse_offset_mark};
 use super::store::{Disk, Os};
 use crate::problem::{Problem, Result, codes};
 
@@ -117,13 +117,17 @@ fn read_entry(path: &Path) -> std::result::Result<Entry, String> {
     Ok(Entry { marks })
 }
 
+/// Partitions of which a file has rows, and the entry's marks not the offset behind them.
+pub fn without_offset(add: &Add, marks: &BTreeMap<String, i64>) -> impl Iterator<Item = String> {
+    files::ranges_of(add)
+        .into_iter()
+        .filter(|(place, (_, to))| marks.get(&mark_of(place)) != Some(to))
+        .map(|(place, (_, to))| format!("rows up to offset {to} of {place} stand without their offset"))
+}
+
 fn check_rows(entry: &Path, add: &Add, marks: &BTreeMap<String, i64>) -> std::result::Result<(), String> {
-    for (place, (_, to)) in files::ranges_of(add) {
-        let mark = place.rsplit_once('/').map(|(topic, partition)| (topic, partition.parse().unwrap_or(-1)));
-        let stands = mark.and_then(|(topic, partition)| marks.get(&offset_mark(topic, partition)));
-        if stands != Some(&to) {
-            return Err(format!("rows up to offset {to} of {place} stand without their offset"));
-        }
+    if let Some(fault) = without_offset(add, marks).next() {
+        return Err(fault);
     }
     if !marks.contains_key(super::commit::MARK_CLOCK) {
         return Err("rows stand without their clock".to_owned());

@@ -17,7 +17,7 @@ use super::judge::{Judge, Judged};
 use super::pack::{Pack, Packs};
 use crate::alert::{Alert, Mode};
 use crate::clock::Clock;
-use crate::delta::commit::{Committed, Life, append_in_life, heartbeat};
+use crate::delta::commit::{Committed, Life, append_once, heartbeat};
 use crate::delta::log::Log;
 use crate::delta::reference::{Edition, Text};
 use crate::delta::tables::{Table, UTC};
@@ -150,7 +150,7 @@ impl Detect {
 
     /// Appends once, as long as nobody has taken over; answers when it became known.
     async fn append(&self, table: Table, rows: RecordBatch, marks: &[(&str, i64)], tick: i64) -> Result<KnownAt> {
-        match append_in_life(&*self.log, &*self.clock, table, rows, marks, tick, Some(self.life)).await? {
+        match append_once(&*self.log, &*self.clock, table, rows, marks, tick, Some(self.life)).await? {
             Committed::Now(known_at) => Ok(known_at),
             // In our life nobody else writes here: what is newest is what we wrote.
             Committed::Already => Ok(KnownAt(self.log.head(table).await?.clock)),

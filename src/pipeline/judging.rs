@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::reports;
 use super::stop::Stop;
+use super::watched;
 use super::{STUCK_WAIT, TICK_MS_IDLE, TICK_MS_MIN};
 use crate::alert::Mode;
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
             // What was judged and not written is judged again from what is written.
             Err(problem) if problem.code == codes::log::COMMIT_GAVE_UP => {
                 error!(at = problem.at, found = problem.found, help = problem.help, "{}", problem.code.en);
-                opening.observed.stands(reports::DETECT, vec![*problem]);
+                opening.observed.stands(watched::DETECT, vec![*problem]);
                 stop.wait(STUCK_WAIT).await;
             }
             ended => return ended,
@@ -58,12 +58,12 @@ pub async fn detect(opening: Opening, stop: Stop) -> Result<()> {
 impl Opening {
     async fn judge(&self, stop: &Stop) -> Result<()> {
         let Self { log, clock, pack, mode, observed } = self;
-        observed.turned(reports::DETECT);
+        observed.turned(watched::DETECT);
         let mut role = Detect::open(log.clone(), clock.clone(), pack, *mode).await?;
-        observed.started(reports::DETECT);
+        observed.started(watched::DETECT);
         let (mut seen, mut idle_since) = (i64::MIN, clock.now());
         while !stop.is_told() {
-            observed.turned(reports::DETECT);
+            observed.turned(watched::DETECT);
             let head = log.head(Table::Signals).await?;
             let due = is_due(idle_since, clock.now());
             if head.clock > seen || due {
@@ -71,8 +71,8 @@ impl Opening {
                 let began = observed.now();
                 let ticked = role.tick(if head.clock > seen { head.clock } else { clock.now() }).await?;
                 (seen, idle_since) = (ticked.tick, clock.now());
-                reports::judged(observed, &ticked, observed.seconds_since(began));
-                observed.stands(reports::DETECT, Vec::new());
+                watched::judged(observed, &ticked, observed.seconds_since(began));
+                observed.stands(watched::DETECT, Vec::new());
             }
             stop.wait(Duration::from_millis(TICK_MS_MIN)).await;
         }
@@ -83,7 +83,7 @@ impl Opening {
     async fn wait_for_silence(&self, stop: &Stop) -> Result<()> {
         let mut before = self.log.head(Table::Ticks).await?;
         while !stop.is_told() {
-            self.observed.turned(reports::DETECT);
+            self.observed.turned(watched::DETECT);
             stop.wait(Duration::from_millis(IDLE_TICKS_MISSING * TICK_MS_IDLE)).await;
             let now = self.log.head(Table::Ticks).await?;
             if now == before {

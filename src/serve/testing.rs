@@ -157,8 +157,8 @@ impl State {
         let ticked = r#"{"tick":"2021-01-19T12:01:00Z","known_until":"2021-01-19T12:01:00Z","signals_version":2,
             "reference_known_at":"2021-01-17T16:00:00Z","rules_digest":"d","findings":1,"changes":1}"#;
         let (alert, ticked) = (rows(Table::AlertHistory, &alert), rows(Table::Ticks, ticked));
-        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, &[("tick", tick)], tick).await.unwrap();
-        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, &[("tick", tick)], tick).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::AlertHistory, alert, &[("tick", tick)], tick, None).await.unwrap();
+        append_once(&*self.log, &*self.clock, Table::Ticks, ticked, &[("tick", tick)], tick, None).await.unwrap();
     }
 
     pub async fn session(&self, as_of: Option<&str>) -> SessionContext {

@@ -130,7 +130,7 @@ mod tests {
                 "opened_at":"2021-01-19T12:01:00Z","verify_due":"2021-01-20T12:01:00Z","tick":"2021-01-19T12:01:00Z"}}"#
             );
             let row = rows(Table::AlertHistory, &row);
-            append_once(&log, &clock, Table::AlertHistory, row, &[("tick", tick)], tick).await.unwrap();
+            append_once(&log, &clock, Table::AlertHistory, row, &[("tick", tick)], tick, None).await.unwrap();
         }
         let told = async |id: &str| match Facts::read(&log as &dyn Log, id, None, i64::MAX).await {
             Ok(facts) => facts.text("alert_id").to_owned(),

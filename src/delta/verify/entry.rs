@@ -10,7 +10,8 @@ use deltalake::kernel::{Action, Add, Remove};
 
 use crate::delta::commit::{MARK_CLOCK, MARK_EPOCH, MARK_QUARANTINE};
 use crate::delta::files::{TAG_SHA256, known_of, ranges_of, tag};
-use crate::delta::log::{offset_mark, parse_offset_mark};
+use crate::delta::log::{mark_of, parse_offset_mark};
+use crate::delta::repair::without_offset;
 use crate::delta::tables::Table;
 
 /// What an entry does.
@@ -109,7 +110,7 @@ pub fn faults(entry: &Entry, table: Table, before: &BTreeMap<String, i64>) -> Ve
 
 /// Offsets, what their last message is known by, and three marks of our own.
 fn is_written(name: &str, marks: &BTreeMap<String, i64>) -> bool {
-    let of_offset = name.strip_prefix("seen/").is_some_and(|place| marks.contains_key(&format!("in/{place}")));
+    let of_offset = name.strip_prefix("seen/").is_some_and(|place| marks.contains_key(&mark_of(place)));
     of_offset || parse_offset_mark(name).is_some() || [MARK_CLOCK, MARK_EPOCH, MARK_QUARANTINE].contains(&name)
 }
 
@@ -120,13 +121,9 @@ pub fn tags(add: &Add) -> Option<String> {
 }
 
 fn offsets(add: &Add, table: Table, marks: &BTreeMap<String, i64>, before: &BTreeMap<String, i64>) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut faults: Vec<String> = without_offset(add, marks).collect();
     for (place, (from, to)) in ranges_of(add) {
-        let mark = place.rsplit_once('/').map(|(topic, partition)| (topic, partition.parse().unwrap_or(-1)));
-        let mark = mark.map(|(topic, partition)| offset_mark(topic, partition)).unwrap_or_default();
-        if marks.get(&mark) != Some(&to) {
-            faults.push(format!("rows up to offset {to} of {place} stand without their offset"));
-        }
+        let mark = mark_of(&place);
         // Quarantine is written before its epoch counts, so its ranges may begin again after a crash.
         if table == Table::Signals && before.get(&mark).is_some_and(|stood| *stood != from) {
             faults.push(format!("{place} goes on at {from} and stood at {}", before[&mark]));
