@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::distinct::Distinct;
 use super::meanings::{Count, Meanings};
 use super::names::Name;
-use super::records::{Group, Records, Row};
-use super::reports::Turnout;
-use crate::delta::registers::Registers;
+use super::places::{Place, Places, Unit};
+use super::records::Records;
+use super::reports::{Tally, Turnout};
+use super::rows::{Row, insert};
 use crate::terms::Day;
 
 /// Units that areas and facilities make; finer ones come from the rows.
@@ -25,12 +27,12 @@ pub struct CellKey {
     pub day: Day,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    pub feed: String,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell<'a> {
+    pub feed: &'a str,
     /// The county.
-    pub area_code: Option<String>,
-    pub facility_id: Option<String>,
+    pub area_code: Option<&'a str>,
+    pub facility_id: Option<&'a str>,
     /// `None` = nobody reported, which is not zero.
     pub count: Option<i64>,
     pub denominator: Option<i64>,
@@ -40,6 +42,14 @@ pub struct Cell {
     pub reported: i64,
     pub zero: i64,
     pub missing: i64,
+}
+
+/// The cells of one unit and signal, in order of days.
+pub struct CellSeries<'a> {
+    pub unit_kind: &'a str,
+    pub unit_id: &'a str,
+    pub signal: &'a str,
+    pub days: Vec<(Day, Cell<'a>)>,
 }
 
 /// Units by kind.
@@ -57,9 +67,9 @@ impl Units {
         self.0.get(kind).is_some_and(|ids| ids.contains(id))
     }
 
-    /// Ids of every kind.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flatten().map(String::as_str)
+    /// Kind and id of every unit.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| (kind.as_str(), id.as_str())))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,10 +90,6 @@ impl Wanted {
         self.unit_kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
     }
 
-    pub fn unit(&self, kind: &str, id: &str) -> bool {
-        self.unit_kind(kind) && self.units.as_ref().is_none_or(|units| units.contains(kind, id))
-    }
-
     pub fn signal(&self, signal: &str) -> bool {
         self.signals.as_ref().is_none_or(|signals| signals.contains(signal))
     }
@@ -92,224 +98,197 @@ impl Wanted {
 /// Everything that cells are counted from.
 pub struct Counting<'a> {
     pub records: &'a Records,
-    pub registers: &'a Registers,
+    pub places: &'a Places,
     pub meanings: &'a Meanings,
     pub turnout: &'a Turnout,
 }
 
-impl Counting<'_> {
-    /// The cells of the days `from ..= until`.
-    pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell> {
-        let mut cells = BTreeMap::new();
-        let mut series = BTreeSet::new();
+/// What the rows of one unit, signal and day add up to.
+struct Sum {
+    day: Day,
+    count: i64,
+    denominator: Option<i64>,
+    county: Option<Name>,
+    /// The least series of these: its feed and facility are the cell's, whichever came first.
+    first: u32,
+}
+
+/// Sums of each unit and signal, in order of days.
+type Sums = Vec<Vec<Sum>>;
+
+impl<'a> Counting<'a> {
+    /// The same one by one.
+    pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell<'a>> {
+        let key = |series: &CellSeries<'_>, day| CellKey {
+            unit_kind: series.unit_kind.to_owned(),
+            unit_id: series.unit_id.to_owned(),
+            signal: series.signal.to_owned(),
+            day,
+        };
+        let all = self.series(wanted, from, until);
+        all.iter().flat_map(|series| series.days.iter().map(|(day, cell)| (key(series, *day), *cell))).collect()
+    }
+
+    /// The cells of the days `from ..= until`, by unit kind, unit, signal and day.
+    pub fn series(&self, wanted: &Wanted, from: Day, until: Day) -> Vec<CellSeries<'a>> {
+        let chosen = self.places.wanted(wanted);
+        let (mut keys, mut sums) = (Distinct::<(u32, Name)>::default(), Sums::new());
         for signal in self.signals(wanted) {
-            let low = Group {
-                signal,
-                day: Day(i32::MIN),
-                unit_kind: 0,
-                unit_id: 0,
-                facility: None,
-                area: None,
-                feed: 0,
-                kind: 0,
-            };
-            let high = Group { signal: signal + 1, ..low };
-            for (group, rows) in self.records.groups.range(low..high) {
-                if !self.is_authoritative(group) {
+            for series in self.places.of_signal(signal) {
+                let place = self.places.get(*series);
+                if !place.is_authoritative || self.records.rows.days(*series).is_empty() {
                     continue;
                 }
-                let mut units = above(self.records, self.registers, group);
-                units.retain(|(kind, id)| wanted.unit(kind, id));
+                let slots: Vec<(u32, usize)> = place
+                    .units()
+                    .filter(|unit| chosen[*unit as usize])
+                    .map(|unit| (unit, keys.number((unit, signal)) as usize))
+                    .collect();
                 // A day without a row is zero or silence wherever any day has one.
-                series.extend(units.iter().map(|(kind, id)| (*kind, *id, group.signal)));
-                let names = &self.records.names;
-                let own = (names.text(group.unit_kind), names.text(group.unit_id));
-                if !AREA_UNITS.contains(&own.0) && wanted.unit(own.0, own.1) {
-                    units.push(own);
-                }
-                let inside = group.day >= from && group.day <= until;
-                if inside && !units.is_empty() && rows.values().any(|row| row.counts) {
-                    self.add(group, rows, &units, &mut cells);
+                sums.resize_with(keys.len(), Vec::new);
+                if !slots.is_empty() {
+                    self.add(*series, place, &slots, (from, until), &mut sums);
                 }
             }
         }
-        self.complete(&series, from, until, &mut cells);
+        let numbered = sums.into_iter().enumerate();
+        let mut cells: Vec<CellSeries<'a>> =
+            numbered.map(|(number, sums)| self.completed(keys.get(number as u32), &sums, from, until)).collect();
+        cells.retain(|series| !series.days.is_empty());
+        cells.sort_unstable_by_key(|series| (series.unit_kind, series.unit_id, series.signal));
         cells
     }
 
     fn signals(&self, wanted: &Wanted) -> Vec<Name> {
         let names = &self.records.names;
-        self.meanings
-            .feed_of
-            .keys()
-            .filter(|signal| wanted.signal(signal))
-            .filter_map(|signal| names.find(signal))
-            .collect()
+        let known = self.meanings.feed_of.keys().filter(|signal| wanted.signal(signal));
+        known.filter_map(|signal| names.find(signal)).collect()
     }
 
-    /// Whether this kind's rows of the signal count for this facility.
-    pub fn is_authoritative(&self, group: &Group) -> bool {
-        let names = &self.records.names;
-        let (feed, kind) = (names.text(group.feed), names.text(group.kind));
-        let stated = group.facility.and_then(|facility| self.registers.stated_kind(names.text(facility), feed));
-        let authority = self.meanings.authority(feed, names.text(group.signal), stated);
-        authority.is_none_or(|authority| authority == kind)
-    }
-
-    fn add(
-        &self,
-        group: &Group,
-        rows: &BTreeMap<(u128, u32), Row>,
-        units: &[(&str, &str)],
-        cells: &mut BTreeMap<CellKey, Cell>,
-    ) {
-        let names = &self.records.names;
-        let (count, denominator) = self.worth(group, rows);
-        let county = self.county(group);
-        for (kind, id) in units {
-            let key = CellKey {
-                unit_kind: (*kind).to_owned(),
-                unit_id: (*id).to_owned(),
-                signal: names.text(group.signal).to_owned(),
-                day: group.day,
-            };
-            let facility = group.facility.filter(|_| *kind == "facility" || !AREA_UNITS.contains(kind));
-            let cell = cells.entry(key).or_insert_with(|| Cell {
-                feed: names.text(group.feed).to_owned(),
-                facility_id: facility.map(|facility| names.text(facility).to_owned()),
-                ..Cell::default()
-            });
-            cell.area_code =
-                [cell.area_code.take(), self.county_of_cell(kind, id, &county)].into_iter().flatten().min();
-            cell.count = Some(cell.count.unwrap_or(0) + count);
-            if let Some(denominator) = denominator {
-                cell.denominator = Some(cell.denominator.unwrap_or(0) + denominator);
-            }
-        }
-    }
-
-    /// What the rows of one group are worth: count and denominator.
-    fn worth(&self, group: &Group, rows: &BTreeMap<(u128, u32), Row>) -> (i64, Option<i64>) {
-        let names = &self.records.names;
-        let key =
-            (names.text(group.feed).to_owned(), names.text(group.kind).to_owned(), names.text(group.signal).to_owned());
-        let rule = self.meanings.signals.get(&key).map_or(Count::Sum, |meaning| meaning.count);
-        let counted = rows.values().filter(|row| row.counts);
-        let denominators = |rows: &[&Row]| {
-            let given: Vec<i64> = rows.iter().filter_map(|row| row.denominator).collect();
-            (!given.is_empty()).then(|| given.iter().sum())
-        };
-        match rule {
-            Count::Sum => {
-                let rows: Vec<&Row> = counted.collect();
-                (rows.iter().map(|row| row.value).sum(), denominators(&rows))
-            }
-            Count::DistinctPersons => {
-                let rows: Vec<&Row> = counted.collect();
-                let persons: BTreeSet<Name> =
-                    rows.iter().filter(|row| row.value > 0).filter_map(|row| row.person).collect();
-                let nameless: i64 = rows.iter().filter(|row| row.person.is_none()).map(|row| row.value).sum();
-                (persons.len() as i64 + nameless, denominators(&rows))
-            }
-            Count::GreatestSlot => {
-                let mut slots: BTreeMap<Option<Name>, Vec<&Row>> = BTreeMap::new();
-                counted.for_each(|row| slots.entry(row.slot).or_default().push(row));
-                let worths =
-                    slots.into_values().map(|rows| (rows.iter().map(|row| row.value).sum(), denominators(&rows)));
-                worths.max().unwrap_or((0, None))
-            }
-        }
-    }
-
-    /// The county of a group: of its row's area, else of its facility.
-    fn county(&self, group: &Group) -> Option<String> {
-        let names = &self.records.names;
-        let of_row = group.area.map(|area| names.text(area));
-        let of_facility = || self.registers.area_of(names.text(group.facility?));
-        let area = of_row.or_else(of_facility)?;
-        self.registers.lineage(area).county.map(str::to_owned)
-    }
-
-    /// Rows for days without a count: expected or reported says whether that is zero or silence.
-    fn complete(
-        &self,
-        series: &BTreeSet<(&str, &str, Name)>,
-        from: Day,
-        until: Day,
-        cells: &mut BTreeMap<CellKey, Cell>,
-    ) {
-        let names = &self.records.names;
-        for (unit_kind, unit_id, signal_name) in series {
-            let signal = names.text(*signal_name);
-            let Some(feed) = self.meanings.feed_of.get(signal) else { continue };
-            let id = (*unit_id).to_owned();
-            let days = (feed.clone(), *unit_kind, id.clone(), from)..=(feed.clone(), *unit_kind, id.clone(), until);
-            for ((_, _, _, day), tally) in self.turnout.range(days) {
-                let key = CellKey {
-                    unit_kind: (*unit_kind).to_owned(),
-                    unit_id: id.clone(),
-                    signal: signal.to_owned(),
-                    day: *day,
-                };
-                let cell = cells.entry(key).or_insert_with(|| Cell {
-                    feed: feed.clone(),
-                    area_code: self.county_of_unit(unit_kind, unit_id),
-                    facility_id: (*unit_kind == "facility").then(|| id.clone()),
-                    ..Cell::default()
-                });
-                if cell.count.is_none() && tally.reported > 0 {
-                    cell.count = Some(0);
+    /// Adds the days of a series to the sums in `slots`, each with its unit.
+    fn add(&self, series: u32, place: &Place, slots: &[(u32, usize)], days: (Day, Day), sums: &mut Sums) {
+        let rows = &self.records.rows;
+        for of_day in rows.days_within(series, days.0, days.1) {
+            let Some((count, denominator)) = worth(place.count, rows.of_day(*of_day)) else { continue };
+            for (unit, slot) in slots {
+                let sums = &mut sums[*slot];
+                let at = sums.partition_point(|sum| sum.day < of_day.day);
+                if sums.get(at).is_none_or(|sum| sum.day != of_day.day) {
+                    insert(sums, at, Sum { day: of_day.day, count: 0, denominator: None, county: None, first: series });
                 }
-                (cell.expected, cell.reported) = (tally.expected, tally.reported);
-                (cell.zero, cell.missing) = (tally.zero, tally.missing);
+                let sum = &mut sums[at];
+                sum.count += count;
+                sum.denominator = match (sum.denominator, denominator) {
+                    (Some(one), Some(other)) => Some(one + other),
+                    (one, other) => one.or(other),
+                };
+                if sum.first != series && rows.series.get(series) < rows.series.get(sum.first) {
+                    sum.first = series;
+                }
+                let county = self.county_of_cell(&self.places.unit_of(*unit), place.county);
+                sum.county = self.lesser(sum.county, county);
             }
-        }
-        for (key, cell) in cells.iter_mut().filter(|(key, _)| !AREA_UNITS.contains(&key.unit_kind.as_str())) {
-            debug_assert!(cell.count.is_some(), "a cell of {} without a row", key.unit_kind);
-            cell.reported = 1;
-            cell.zero = i64::from(cell.count == Some(0));
         }
     }
 
     /// A place's own county; where none is known, that of the rows. Rows of one port name many counties of destination,
     /// and which came first must not matter.
-    fn county_of_cell(&self, unit_kind: &str, unit_id: &str, of_rows: &Option<String>) -> Option<String> {
-        match unit_kind {
-            "prefecture" => None,
-            kind if AREA_UNITS.contains(&kind) => self.county_of_unit(kind, unit_id).or_else(|| of_rows.clone()),
-            _ => of_rows.clone(),
+    fn county_of_cell(&self, unit: &Unit<'_>, of_rows: Option<Name>) -> Option<Name> {
+        if unit.kind == "prefecture" { None } else { unit.county.or(of_rows) }
+    }
+
+    fn lesser(&self, one: Option<Name>, other: Option<Name>) -> Option<Name> {
+        match (one, other) {
+            (Some(one), Some(other)) if one != other && self.places.code(other) < self.places.code(one) => Some(other),
+            (one, other) => one.or(other),
         }
     }
 
-    fn county_of_unit(&self, unit_kind: &str, unit_id: &str) -> Option<String> {
-        let area = if unit_kind == "facility" { self.registers.area_of(unit_id)? } else { unit_id };
-        self.registers.lineage(area).county.map(str::to_owned)
+    /// Cells of what was added up, and of days without a count: expected or reported says whether that is zero or silence.
+    fn completed(&self, key: (u32, Name), sums: &[Sum], from: Day, until: Day) -> CellSeries<'a> {
+        let (unit, signal) = (self.places.unit_of(key.0), self.records.names.text(key.1));
+        let feed_of = self.meanings.feed_of.get(signal).filter(|_| unit.is_area);
+        let tallies = feed_of.and_then(|feed| Some((feed.as_str(), self.turnout.of(feed, unit.kind, unit.id)?)));
+        let mut days = Vec::with_capacity(sums.len());
+        let mut sums = sums.iter().peekable();
+        for day in (from.0..=until.0).map(Day) {
+            let sum = sums.next_if(|sum| sum.day == day);
+            let tally = tallies.and_then(|(feed, tallies)| Some((feed, tallies.on(day)?)));
+            let mut cell = match (sum, tally) {
+                (Some(sum), _) => self.cell(&unit, sum),
+                (None, Some((feed, _))) => Cell {
+                    feed,
+                    area_code: unit.county.map(|county| self.places.code(county)),
+                    facility_id: (unit.kind == "facility").then_some(unit.id),
+                    ..Cell::default()
+                },
+                (None, None) => continue,
+            };
+            if let Some((_, tally)) = tally {
+                complete(&mut cell, &tally);
+            }
+            if !unit.is_area {
+                cell.reported = 1;
+                cell.zero = i64::from(cell.count == Some(0));
+            }
+            days.push((day, cell));
+        }
+        CellSeries { unit_kind: unit.kind, unit_id: unit.id, signal, days }
+    }
+
+    fn cell(&self, unit: &Unit<'_>, sum: &Sum) -> Cell<'a> {
+        let first = self.records.rows.series.get(sum.first);
+        let facility = first.facility.filter(|_| unit.kind == "facility" || !unit.is_area);
+        Cell {
+            feed: self.records.names.text(first.feed),
+            area_code: sum.county.map(|county| self.places.code(county)),
+            facility_id: facility.map(|facility| self.records.names.text(facility)),
+            count: Some(sum.count),
+            denominator: sum.denominator,
+            ..Cell::default()
+        }
     }
 }
 
-/// The unit of a group's rows and every unit that they count for.
-pub fn own_and_above<'a>(
-    records: &'a Records,
-    registers: &'a Registers,
-    group: &Group,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let names = &records.names;
-    let own = (names.text(group.unit_kind), names.text(group.unit_id));
-    above(records, registers, group).into_iter().chain([own])
+fn complete(cell: &mut Cell<'_>, tally: &Tally) {
+    if cell.count.is_none() && tally.reported > 0 {
+        cell.count = Some(0);
+    }
+    (cell.expected, cell.reported) = (tally.expected.into(), tally.reported.into());
+    (cell.zero, cell.missing) = (tally.zero.into(), tally.missing.into());
 }
 
-/// Facility, town, county, prefecture that a group's rows count for.
-fn above<'a>(records: &'a Records, registers: &'a Registers, group: &Group) -> Vec<(&'static str, &'a str)> {
-    let names = &records.names;
-    if !registers.rolls_up.get(names.text(group.unit_kind)).copied().unwrap_or(false) {
-        return Vec::new();
-    }
-    let lineage = group.area.map(|area| registers.lineage(names.text(area))).unwrap_or_default();
-    let units = [
-        ("facility", group.facility.map(|facility| names.text(facility))),
-        ("town", lineage.town),
-        ("county", lineage.county),
-        ("prefecture", lineage.prefecture),
-    ];
-    units.into_iter().filter_map(|(kind, id)| Some((kind, id?))).collect()
+/// What the rows of one series and day are worth: count and denominator; nothing where none of them counts.
+fn worth(rule: Count, rows: impl Iterator<Item = Row>) -> Option<(i64, Option<i64>)> {
+    let mut rows = rows.filter(|row| row.what.counts).peekable();
+    rows.peek()?;
+    let add = |sum: (i64, Option<i64>), row: &Row| {
+        let denominator = row.what.denominator.map(|denominator| denominator + sum.1.unwrap_or(0));
+        (sum.0 + row.what.value, denominator.or(sum.1))
+    };
+    Some(match rule {
+        Count::Sum => rows.fold((0, None), |sum, row| add(sum, &row)),
+        Count::DistinctPersons => {
+            let (mut persons, mut nameless, mut denominator) = (Vec::new(), 0, None);
+            for row in rows {
+                denominator = add((0, denominator), &row).1;
+                match row.person {
+                    Some(person) if row.what.value > 0 => persons.push(person),
+                    Some(_) => {}
+                    None => nameless += row.what.value,
+                }
+            }
+            persons.sort_unstable();
+            persons.dedup();
+            (persons.len() as i64 + nameless, denominator)
+        }
+        Count::GreatestSlot => {
+            let mut slots: BTreeMap<Option<Name>, (i64, Option<i64>)> = BTreeMap::new();
+            for row in rows {
+                let sum = slots.entry(row.what.slot).or_insert((0, None));
+                *sum = add(*sum, &row);
+            }
+            slots.into_values().max().unwrap_or((0, None))
+        }
+    })
 }

@@ -86,6 +86,12 @@ impl Meanings {
         kinds.iter().find(|kind| stated == Some(kind)).or(kinds.first()).map(String::as_str)
     }
 
+    /// How the rows of one unit and day become a count; where nothing is said, they are added up.
+    pub fn count(&self, feed: &str, kind: &str, signal: &str) -> Count {
+        let key = (feed.to_owned(), kind.to_owned(), signal.to_owned());
+        self.signals.get(&key).map_or(Count::Sum, |meaning| meaning.count)
+    }
+
     /// The meaning of a signal, by the first kind that has it.
     pub fn any(&self, signal: &str) -> Option<&Meaning> {
         let feed = self.feed_of.get(signal)?;

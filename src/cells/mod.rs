@@ -4,11 +4,18 @@
 //! a cell is recomputed from records and registers, never closed; silence is null, not zero.
 //! Never: stores anything. Everything here can be rebuilt from `signals` and `reference`.
 
+mod distinct;
 pub mod names;
 pub mod meanings;
+mod columns;
+pub mod rows;
+pub mod reporters;
 pub mod records;
 pub mod reports;
+pub mod places;
 pub mod count;
+mod filters;
+mod builders;
 pub mod tables;
 pub mod moment;
 pub mod session;

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::meanings::Meanings;
-use super::records::{Group, Records};
+use super::places::Places;
+use super::records::Records;
 use super::reports::{ExpectedReport, Turnout, expected_reports, turnout};
 use crate::delta::log::Log;
 use crate::delta::reference::{self, Edition};
@@ -22,6 +23,8 @@ pub struct Moment {
     pub registers: Arc<Registers>,
     pub meanings: Arc<Meanings>,
     pub records: Records,
+    /// Where each series of the records counts.
+    pub places: Places,
 }
 
 impl Moment {
@@ -33,6 +36,7 @@ impl Moment {
             meanings: Arc::new(Meanings::of(&edition)?),
             edition: Arc::new(edition),
             records: Records::default(),
+            places: Places::default(),
         })
     }
 
@@ -43,12 +47,13 @@ impl Moment {
         Ok(moment)
     }
 
-    /// Feeds what was committed since; answers the groups of rows that changed.
-    pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<Group>> {
+    /// Feeds what was committed since; answers the series of rows that changed.
+    pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<u32>> {
         let mut changed = BTreeSet::new();
         for batch in log.read(Table::Signals, self.records.known_until, until).await? {
             changed.extend(self.records.feed(&batch)?);
         }
+        self.places.extend(&self.records, &self.registers, &self.meanings);
         Ok(changed)
     }
 
@@ -64,6 +69,8 @@ impl Moment {
         self.registers = Arc::new(Registers::of(&edition)?);
         self.meanings = Arc::new(Meanings::of(&edition)?);
         self.edition = Arc::new(edition);
+        self.places = Places::default();
+        self.places.extend(&self.records, &self.registers, &self.meanings);
         Ok(true)
     }
 
@@ -71,7 +78,7 @@ impl Moment {
         turnout(&self.records, &self.registers, from, until)
     }
 
-    pub fn expected_reports(&self, from: Day, until: Day, tick: i64) -> Vec<ExpectedReport> {
+    pub fn expected_reports(&self, from: Day, until: Day, tick: i64) -> Vec<ExpectedReport<'_>> {
         expected_reports(&self.records, &self.registers, from, until, tick)
     }
 }

@@ -4,71 +4,60 @@
 //! `(revision, reported_at, topic, partition, offset)`; a retraction leaves nothing. Feeding the same rows in any order,
 //! once or twice, gives the same state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use hashbrown::HashTable;
 
-use super::names::{Name, Names};
-use crate::problem::{Problem, Result, codes};
+use super::columns::{Columns, said};
+use super::distinct::{Distinct, push};
+use super::names::{Name, Names, hex_128};
+use super::reporters::Reporters;
+use super::rows::{Group, NONE, OfDay, Row, Rows, Series, What};
+use crate::problem::Result;
 use crate::terms::{Day, Operation};
 
 /// Flag of rows that are kept out of counting.
 const OUT_OF_RANGE: &str = "out_of_range";
 
-/// What decides which message about a record stands; compared from the first field on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Standing {
-    pub revision: i64,
-    pub reported_at: i64,
-    /// Topics are compared by name, so the number must follow the names' order: see `Records::topics`.
-    pub topic: u32,
-    pub partition: i32,
-    pub offset: i64,
-}
-
-/// What rows are counted together: one unit, signal and day, of one kind, facility and area.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Group {
-    pub signal: Name,
-    pub day: Day,
-    pub unit_kind: Name,
-    pub unit_id: Name,
-    pub facility: Option<Name>,
-    pub area: Option<Name>,
-    pub feed: Name,
-    pub kind: Name,
-}
-
-/// One row of a winning message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub value: i64,
-    pub denominator: Option<i64>,
-    pub person: Option<Name>,
-    pub slot: Option<Name>,
-    pub quality: Option<Name>,
-    pub counts: bool,
-    pub event_time: i64,
-    pub known_at: i64,
+/// Whence a message came and what kind of statement it is; a few hundred different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Source {
+    topic: Name,
+    partition: i32,
+    operation: Name,
+    /// It says that it is a zero report, or nothing but zero.
+    is_zero: bool,
 }
 
 /// A record: who stands, and where its rows are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Record {
-    standing: Standing,
+    key: u128,
+    revision: i64,
+    reported_at: i64,
+    offset: i64,
     /// When we first heard of it: a correction or a repeat does not make a report late, and a retraction tells nothing.
     heard_at: i64,
-    operation: Name,
-    is_zero: bool,
-    groups: Vec<(Group, Row)>,
+    /// When the message that stands became known.
+    known_at: i64,
+    source: u32,
+    /// Its last row; none where it was retracted.
+    last: u32,
 }
 
 /// The message that stands for a record.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement<'a> {
-    pub standing: &'a Standing,
+    pub key: u128,
+    pub revision: i64,
+    pub reported_at: i64,
+    pub known_at: i64,
     pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
     pub operation: &'a str,
 }
 
@@ -76,31 +65,25 @@ pub struct Statement<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     pub names: Names,
-    /// Topics by number; numbers are only equal or not, order is by text.
-    topics: Vec<String>,
-    records: BTreeMap<u128, Record>,
-    /// Rows by group; the key's second part tells rows of different records apart.
-    pub groups: BTreeMap<Group, BTreeMap<(u128, u32), Row>>,
-    /// Reports by (feed, facility, day): which records say something, when it came, whether it is more than zero.
-    pub reports: BTreeMap<(Name, Name, Day), BTreeMap<u128, Report>>,
+    pub rows: Rows,
+    pub reporters: Reporters,
+    /// The reporter of each series; none where no facility is named.
+    reporter_of: Vec<u32>,
+    /// Topics are compared by text, so they are apart from the names, whose numbers say who came first.
+    topics: Names,
+    sources: Distinct<Source>,
+    records: Vec<Record>,
+    /// Numbers of records by key. A key is a digest: it is its own hash.
+    by_key: HashTable<u32>,
     /// Newest `known_at` fed so far.
     pub known_until: i64,
 }
 
-/// What one record says about a facility's day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The earliest `known_at` of any message that states the record.
-    pub known_at: i64,
-    /// It says that it is a zero report, or nothing but zero.
-    pub is_zero: bool,
-}
-
 impl Records {
-    /// Feeds rows of `signals`; answers the groups that changed.
-    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<Group>> {
+    /// Feeds rows of `signals`; answers the series that changed.
+    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<u32>> {
         let columns = Columns::of(batch)?;
-        let mut changed = BTreeSet::new();
+        let mut changed = Vec::new();
         let mut row = 0;
         while row < batch.num_rows() {
             // Rows of one message lie together; they win or lose together.
@@ -111,203 +94,221 @@ impl Records {
             self.feed_message(&columns, row..end, &mut changed);
             row = end;
         }
-        Ok(changed)
+        changed.sort_unstable();
+        changed.dedup();
+        Ok(changed.into_iter().collect())
     }
 
-    fn feed_message(&mut self, columns: &Columns<'_>, rows: std::ops::Range<usize>, changed: &mut BTreeSet<Group>) {
+    fn feed_message(&mut self, columns: &Columns<'_>, rows: Range<usize>, changed: &mut Vec<u32>) {
         let first = rows.start;
-        self.known_until = self.known_until.max(columns.known_at.value(first));
-        let Ok(key) = u128::from_str_radix(columns.record_key.value(first), 16) else { return };
-        let standing = Standing {
+        let known_at = columns.known_at.value(first);
+        self.known_until = self.known_until.max(known_at);
+        let Some(key) = hex_128(columns.record_key.value(first)) else { return };
+        let operation = columns.operation.value(first);
+        let is_retracted = operation == Operation::Retract.word();
+        let mut new = Record {
+            key,
             revision: columns.revision.value(first),
             reported_at: columns.reported_at.value(first),
-            topic: self.topic(columns.topic.value(first)),
-            partition: columns.partition.value(first),
             offset: columns.offset.value(first),
+            // A retraction that overtakes what it retracts is no report.
+            heard_at: if is_retracted { i64::MAX } else { known_at },
+            known_at,
+            source: NONE,
+            last: NONE,
         };
-        let operation = columns.operation.value(first);
-        let retracted = operation == Operation::Retract.word();
-        // A retraction that overtakes what it retracts is no report.
-        let mut heard_at = if retracted { i64::MAX } else { columns.known_at.value(first) };
-        if let Some(record) = self.records.get(&key) {
-            heard_at = heard_at.min(record.heard_at);
-            if !self.beats(&standing, &record.standing) {
-                self.heard_already(key, heard_at);
+        let (topic, partition) = (columns.topic.value(first), columns.partition.value(first));
+        let known = self.by_key.find(key as u64, |number| self.records[*number as usize].key == key).copied();
+        if let Some(number) = known {
+            let old = self.records[number as usize];
+            new.heard_at = new.heard_at.min(old.heard_at);
+            if self.compared(&new, topic, partition, &old) != Ordering::Greater {
+                self.heard_already(number, new.heard_at);
                 return;
             }
+            self.forget(&old, changed);
         }
-        self.forget(key, changed);
         let is_zero = operation == Operation::Zero.word() || rows.clone().all(|row| columns.value.value(row) == 0);
-        let mut groups = Vec::new();
-        if !retracted {
+        let number = known.unwrap_or(self.records.len() as u32);
+        if !is_retracted {
             for row in rows {
-                let (group, counted) = self.row(columns, row);
-                changed.insert(group);
-                self.groups.entry(group).or_default().insert((key, groups.len() as u32), counted);
-                groups.push((group, counted));
+                let (row, series, day) = self.row(columns, row, number);
+                changed.push(series);
+                new.last = self.rows.keep(&row, series, day, new.last);
+                if let Some(reporter) = self.reporter(series) {
+                    self.reporters.add(reporter, day, is_zero, new.heard_at);
+                }
             }
-            self.note_reports(key, &groups, Report { known_at: heard_at, is_zero });
         }
-        let operation = self.names.number(operation);
-        self.records.insert(key, Record { standing, heard_at, operation, is_zero, groups });
+        let (topic, operation) = (self.topics.number(topic), self.names.number(operation));
+        new.source = self.sources.number(Source { topic, partition, operation, is_zero });
+        match self.records.get_mut(number as usize) {
+            Some(record) => *record = new,
+            None => {
+                push(&mut self.records, new);
+                let Self { records, by_key, .. } = self;
+                by_key.insert_unique(key as u64, number, |number| records[*number as usize].key as u64);
+            }
+        }
     }
 
-    /// The message that stands for the record `key`.
-    pub fn statement(&self, key: u128) -> Option<Statement<'_>> {
-        let record = self.records.get(&key)?;
-        Some(Statement {
-            standing: &record.standing,
-            topic: self.topics.get(record.standing.topic as usize).map_or("", String::as_str),
-            operation: self.names.text(record.operation),
-        })
+    /// What decides which message about a record stands, compared from the first on.
+    fn compared(&self, new: &Record, topic: &str, partition: i32, old: &Record) -> Ordering {
+        let source = self.sources.get(old.source);
+        (new.revision, new.reported_at, topic, partition, new.offset).cmp(&(
+            old.revision,
+            old.reported_at,
+            self.topics.text(source.topic),
+            source.partition,
+            old.offset,
+        ))
     }
 
     /// What does not stand may still be the first that we heard.
-    fn heard_already(&mut self, key: u128, at: i64) {
-        let Some(record) = self.records.get_mut(&key).filter(|record| at < record.heard_at) else { return };
+    fn heard_already(&mut self, number: u32, at: i64) {
+        let record = &mut self.records[number as usize];
+        if at >= record.heard_at {
+            return;
+        }
         record.heard_at = at;
-        let (groups, report) = (record.groups.clone(), Report { known_at: at, is_zero: record.is_zero });
-        self.note_reports(key, &groups, report);
-    }
-
-    fn beats(&self, new: &Standing, old: &Standing) -> bool {
-        let topic = |standing: &Standing| self.topics.get(standing.topic as usize).map_or("", String::as_str);
-        let (new_topic, old_topic) = (topic(new), topic(old));
-        (new.revision, new.reported_at, new_topic, new.partition, new.offset)
-            > (old.revision, old.reported_at, old_topic, old.partition, old.offset)
-    }
-
-    fn topic(&mut self, topic: &str) -> u32 {
-        if let Some(number) = self.topics.iter().position(|known| known == topic) {
-            return number as u32;
-        }
-        self.topics.push(topic.to_owned());
-        self.topics.len() as u32 - 1
-    }
-
-    /// Takes a record's rows out of their groups and reports.
-    fn forget(&mut self, key: u128, changed: &mut BTreeSet<Group>) {
-        let Some(record) = self.records.remove(&key) else { return };
-        for (number, (group, _)) in record.groups.iter().enumerate() {
-            changed.insert(*group);
-            if let Some(rows) = self.groups.get_mut(group) {
-                rows.remove(&(key, number as u32));
-                // An empty group would say which of two statements came first.
-                if rows.is_empty() {
-                    self.groups.remove(group);
-                }
+        for (series, day) in self.rows.of_message(record.last) {
+            if let Some(reporter) = self.reporter_of.get(series as usize).filter(|reporter| **reporter != NONE) {
+                let heard = self.reporters.on(*reporter, day).map_or(at, |said| said.heard_at.min(at));
+                self.reporters.heard(*reporter, day, heard);
             }
-            if let Some(facility) = group.facility
-                && let Some(reports) = self.reports.get_mut(&(group.feed, facility, group.day))
+        }
+    }
+
+    /// Takes a record's rows out of their series and reports.
+    fn forget(&mut self, record: &Record, changed: &mut Vec<u32>) {
+        let is_zero = self.sources.get(record.source).is_zero;
+        let mut asked = Vec::new();
+        let mut next = record.last;
+        while next != NONE {
+            let (series, day, before) = self.rows.forget(next);
+            changed.push(series);
+            next = before;
+            if let Some(reporter) = self.reporter(series)
+                && self.reporters.take(reporter, day, is_zero, record.heard_at)
             {
-                reports.remove(&key);
+                asked.push((reporter, day));
+            }
+        }
+        asked.sort_unstable();
+        asked.dedup();
+        for (reporter, day) in asked {
+            let series = self.reporters.series(reporter).iter();
+            let rows = series.flat_map(|series| self.rows.on(*series, day));
+            if let Some(heard_at) = rows.map(|row| self.records[row.record as usize].heard_at).min() {
+                self.reporters.heard(reporter, day, heard_at);
             }
         }
     }
 
-    fn note_reports(&mut self, key: u128, groups: &[(Group, Row)], report: Report) {
-        for (group, _) in groups {
-            if let Some(facility) = group.facility {
-                self.reports.entry((group.feed, facility, group.day)).or_default().insert(key, report);
-            }
-        }
+    fn reporter(&self, series: u32) -> Option<u32> {
+        self.reporter_of.get(series as usize).copied().filter(|reporter| *reporter != NONE)
     }
 
-    fn row(&mut self, columns: &Columns<'_>, row: usize) -> (Group, Row) {
+    fn row(&mut self, columns: &Columns<'_>, at: usize, record: u32) -> (Row, u32, Day) {
         let names = &mut self.names;
-        let mut optional =
-            |column: &arrow::array::StringArray| column.is_valid(row).then(|| names.number(column.value(row)));
+        let mut optional = |column| said(column, at).map(|text| names.number(text));
         let (facility, area) = (optional(columns.facility_id), optional(columns.area_code));
-        let (person, slot, quality) = (optional(columns.person_key), optional(columns.slot), optional(columns.quality));
-        let group = Group {
-            signal: self.names.number(columns.signal.value(row)),
-            day: Day(columns.event_date.value(row)),
-            unit_kind: self.names.number(columns.unit_kind.value(row)),
-            unit_id: self.names.number(columns.unit_id.value(row)),
+        let (slot, quality) = (optional(columns.slot), optional(columns.quality));
+        let person = said(columns.person_key, at).map(|token| names.person(token));
+        let series = Series {
+            signal: names.number(columns.signal.value(at)),
+            unit_kind: names.number(columns.unit_kind.value(at)),
+            unit_id: names.number(columns.unit_id.value(at)),
             facility,
             area,
-            feed: self.names.number(columns.feed.value(row)),
-            kind: self.names.number(columns.kind.value(row)),
+            feed: names.number(columns.feed.value(at)),
+            kind: names.number(columns.kind.value(at)),
         };
-        let flagged = quality.is_some_and(|flags| self.names.text(flags).split(',').any(|flag| flag == OUT_OF_RANGE));
-        let counted = Row {
-            value: columns.value.value(row),
-            denominator: columns.denominator.is_valid(row).then(|| columns.denominator.value(row)),
-            person,
+        let flagged = quality.is_some_and(|flags| names.text(flags).split(',').any(|flag| flag == OUT_OF_RANGE));
+        let what = What {
+            value: columns.value.value(at),
+            denominator: columns.denominator.is_valid(at).then(|| columns.denominator.value(at)),
             slot,
             quality,
             counts: !flagged,
-            event_time: columns.event_time.value(row),
-            known_at: columns.known_at.value(row),
         };
-        (group, counted)
+        let number = self.series(series);
+        (
+            Row { what, person, event_time: columns.event_time.value(at), record },
+            number,
+            Day(columns.event_date.value(at)),
+        )
     }
 
-    /// Topic, partition, offset and revision of the message that decides a record.
-    pub fn message(&self, key: u128) -> Option<(&str, i32, i64, i64)> {
-        let standing = &self.records.get(&key)?.standing;
-        let topic = self.topics.get(standing.topic as usize)?;
-        Some((topic, standing.partition, standing.offset, standing.revision))
+    fn series(&mut self, series: Series) -> u32 {
+        let number = self.rows.series(series);
+        if number as usize == self.reporter_of.len() {
+            let reporter = series.facility.map(|facility| self.reporters.number(series.feed, facility, number));
+            push(&mut self.reporter_of, reporter.unwrap_or(NONE));
+        }
+        number
+    }
+
+    /// The message that stands for the record of a row.
+    pub fn statement(&self, row: &Row) -> Statement<'_> {
+        self.statement_of(&self.records[row.record as usize])
+    }
+
+    /// The message that stands for a record, and may have retracted it.
+    pub fn standing(&self, key: u128) -> Option<Statement<'_>> {
+        let number = self.by_key.find(key as u64, |number| self.records[*number as usize].key == key)?;
+        Some(self.statement_of(&self.records[*number as usize]))
+    }
+
+    fn statement_of(&self, record: &Record) -> Statement<'_> {
+        let source = self.sources.get(record.source);
+        Statement {
+            key: record.key,
+            revision: record.revision,
+            reported_at: record.reported_at,
+            known_at: record.known_at,
+            topic: self.topics.text(source.topic),
+            partition: source.partition,
+            offset: record.offset,
+            operation: self.names.text(source.operation),
+        }
+    }
+
+    /// The rows of one series and day, by record key and place in the message.
+    pub fn rows_in_order(&self, of_day: OfDay) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.rows.of_day(of_day).collect();
+        // They come last one first; those of one message keep their order.
+        rows.reverse();
+        rows.sort_by_key(|row| self.records[row.record as usize].key);
+        rows
+    }
+
+    /// Every group of the days `from ..= until` whose series is wanted, in order.
+    pub fn groups(&self, from: Day, until: Day, is_wanted: impl Fn(u32, &Series) -> bool) -> Vec<(Group, OfDay)> {
+        let mut groups = Vec::new();
+        for number in 0..self.rows.series.len() as u32 {
+            let series = self.rows.series.get(number);
+            if is_wanted(number, &series) {
+                let days = self.rows.days_within(number, from, until);
+                groups.extend(days.iter().map(|of_day| (series.on(of_day.day), *of_day)));
+            }
+        }
+        groups.sort_unstable_by_key(|(group, _)| *group);
+        groups
+    }
+
+    /// The first day that any row is about.
+    pub fn first_day(&self) -> Option<Day> {
+        let series = 0..self.rows.series.len() as u32;
+        series.filter_map(|series| self.rows.days(series).first()).map(|of_day| of_day.day).min()
     }
 
     /// Records that stand, retracted ones left out.
     pub fn len(&self) -> usize {
-        self.records.values().filter(|record| !record.groups.is_empty()).count()
+        self.records.iter().filter(|record| record.last != NONE).count()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-macro_rules! columns {
-    ($($name:ident: $array:ty),+ $(,)?) => {
-        struct Columns<'a> { $($name: &'a $array),+ }
-
-        impl<'a> Columns<'a> {
-            fn of(batch: &'a RecordBatch) -> Result<Self> {
-                Ok(Self { $($name: column(batch, stringify!($name))?),+ })
-            }
-        }
-    };
-}
-
-columns! {
-    feed: arrow::array::StringArray,
-    kind: arrow::array::StringArray,
-    topic: arrow::array::StringArray,
-    partition: arrow::array::PrimitiveArray<Int32Type>,
-    offset: arrow::array::PrimitiveArray<Int64Type>,
-    record_key: arrow::array::StringArray,
-    revision: arrow::array::PrimitiveArray<Int64Type>,
-    operation: arrow::array::StringArray,
-    signal: arrow::array::StringArray,
-    unit_kind: arrow::array::StringArray,
-    unit_id: arrow::array::StringArray,
-    facility_id: arrow::array::StringArray,
-    area_code: arrow::array::StringArray,
-    event_time: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
-    event_date: arrow::array::PrimitiveArray<Date32Type>,
-    reported_at: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
-    value: arrow::array::PrimitiveArray<Int64Type>,
-    denominator: arrow::array::PrimitiveArray<Int64Type>,
-    person_key: arrow::array::StringArray,
-    slot: arrow::array::StringArray,
-    quality: arrow::array::StringArray,
-    known_at: arrow::array::PrimitiveArray<TimestampMicrosecondType>,
-}
-
-impl Columns<'_> {
-    fn same_message(&self, one: usize, other: usize) -> bool {
-        self.offset.value(one) == self.offset.value(other)
-            && self.partition.value(one) == self.partition.value(other)
-            && self.topic.value(one) == self.topic.value(other)
-    }
-}
-
-fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T> {
-    batch
-        .column_by_name(name)
-        .and_then(|column| column.as_any().downcast_ref())
-        .ok_or_else(|| Problem::new(codes::log::FILE_NOT_DECODED, "table signals", format!("column {name}")))
 }

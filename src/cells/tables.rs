@@ -3,29 +3,29 @@
 //!
 //! Promises: a table shows one moment; what a filter narrows changes nothing but the work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
-};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::count::{Cell, CellKey, Counting, Units, Wanted, own_and_above};
+use super::builders::Builders;
+use super::count::{Cell, CellKey, Counting, Units, Wanted};
+use super::filters::wanted;
 use super::moment::Moment;
-use super::records::Group;
-use super::reports::{ReportState, Turnout};
-use crate::delta::tables::{UTC, time_type};
+use super::reports::Turnout;
+use super::rows::{NONE, Series};
+use crate::delta::tables::time_type;
 use crate::terms::Day;
 
 /// A moment and the days that its tables show.
@@ -40,17 +40,20 @@ pub struct Shown {
     /// `None` = every unit.
     units: Option<Arc<Units>>,
     turnout: Arc<OnceLock<Turnout>>,
+    /// The table of expected reports: several rules read it.
+    expected: Arc<OnceLock<RecordBatch>>,
 }
 
 impl Shown {
     pub fn new(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        Arc::new(Self { moment, from, until, signals_from: from, tick, units: None, turnout: Arc::default() })
+        let (turnout, expected) = (Arc::default(), Arc::default());
+        Arc::new(Self { moment, from, until, signals_from: from, tick, units: None, turnout, expected })
     }
 
     /// The same, but `cells` and `signals` of these units alone, and signals of what they are made of.
     pub fn narrowed(&self, units: Arc<Units>) -> Arc<Self> {
-        let (moment, turnout) = (self.moment.clone(), self.turnout.clone());
-        Arc::new(Self { moment, turnout, units: Some(units), ..*self })
+        let (moment, turnout, expected) = (self.moment.clone(), self.turnout.clone(), self.expected.clone());
+        Arc::new(Self { moment, turnout, expected, units: Some(units), ..*self })
     }
 
     /// What rules see at `tick`: the days that are judged, and the history before them.
@@ -61,11 +64,13 @@ impl Shown {
 
     /// The same with the signals of every day before: people ask for what is years old, rules do not.
     pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        Arc::new(Self { signals_from: Day(i32::MIN), moment, from, until, tick, units: None, turnout: Arc::default() })
+        let (turnout, expected) = (Arc::default(), Arc::default());
+        let signals_from = Day(i32::MIN);
+        Arc::new(Self { moment, from, until, signals_from, tick, units: None, turnout, expected })
     }
 
     /// Cells of what is wanted, within the units that are shown.
-    pub fn cells(&self, wanted: &Wanted) -> BTreeMap<CellKey, Cell> {
+    pub fn cells(&self, wanted: &Wanted) -> BTreeMap<CellKey, Cell<'_>> {
         let wanted = Wanted { units: self.units.clone(), ..wanted.clone() };
         self.counting().cells(&wanted, self.from, self.until)
     }
@@ -73,7 +78,7 @@ impl Shown {
     fn counting(&self) -> Counting<'_> {
         Counting {
             records: &self.moment.records,
-            registers: &self.moment.registers,
+            places: &self.moment.places,
             meanings: &self.moment.meanings,
             turnout: self.turnout.get_or_init(|| self.moment.turnout(self.from, self.until)),
         }
@@ -217,57 +222,6 @@ impl PartitionStream for Part {
     }
 }
 
-/// The unit kinds and signals that `filters` leave.
-fn wanted(filters: &[Expr]) -> Wanted {
-    let mut wanted = Wanted::default();
-    for filter in filters {
-        if let Some((column, values)) = equals(filter) {
-            let slot = match column.as_str() {
-                "unit_kind" => &mut wanted.unit_kinds,
-                "signal" => &mut wanted.signals,
-                _ => continue,
-            };
-            *slot = Some(match slot.take() {
-                Some(before) => before.intersection(&values).cloned().collect(),
-                None => values,
-            });
-        }
-    }
-    wanted
-}
-
-/// Reads `column = 'text'`, `column IN (…)` and ORs of these on one column.
-fn equals(filter: &Expr) -> Option<(String, BTreeSet<String>)> {
-    match filter {
-        Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
-            let (column, value) = match (&*binary.left, &*binary.right) {
-                (Expr::Column(column), value) | (value, Expr::Column(column)) => (column, value),
-                _ => return None,
-            };
-            Some((column.name.clone(), BTreeSet::from([literal(value)?])))
-        }
-        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
-            let (left, right) = (equals(&binary.left)?, equals(&binary.right)?);
-            (left.0 == right.0).then(|| (left.0, left.1.union(&right.1).cloned().collect()))
-        }
-        Expr::InList(list) if !list.negated => {
-            let Expr::Column(column) = &*list.expr else { return None };
-            let values: Option<BTreeSet<String>> = list.list.iter().map(literal).collect();
-            Some((column.name.clone(), values?))
-        }
-        _ => None,
-    }
-}
-
-fn literal(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _)
-        | Expr::Literal(ScalarValue::Utf8View(Some(text)), _)
-        | Expr::Literal(ScalarValue::LargeUtf8(Some(text)), _) => Some(text.clone()),
-        _ => None,
-    }
-}
-
 /// Columns of a counted table: name and type.
 pub fn schema(view: View) -> SchemaRef {
     let text = DataType::Utf8;
@@ -333,112 +287,67 @@ pub fn schema(view: View) -> SchemaRef {
     ))
 }
 
-/// Builders by kind, filled row by row, in the order of the columns of each kind.
-#[derive(Default)]
-struct Builders {
-    texts: Vec<StringBuilder>,
-    numbers: Vec<Int64Builder>,
-    times: Vec<TimestampMicrosecondBuilder>,
-    days: Vec<Date32Builder>,
-    truths: BooleanBuilder,
-}
-
-impl Builders {
-    fn texts<const N: usize>(&mut self, values: [Option<&str>; N]) {
-        self.texts.resize_with(N, StringBuilder::new);
-        self.texts.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
-    }
-
-    fn numbers<const N: usize>(&mut self, values: [Option<i64>; N]) {
-        self.numbers.resize_with(N, Int64Builder::new);
-        self.numbers.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
-    }
-
-    fn times<const N: usize>(&mut self, values: [Option<i64>; N]) {
-        self.times.resize_with(N, TimestampMicrosecondBuilder::new);
-        self.times.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value));
-    }
-
-    fn days<const N: usize>(&mut self, values: [Option<Day>; N]) {
-        self.days.resize_with(N, Date32Builder::new);
-        self.days.iter_mut().zip(values).for_each(|(builder, value)| builder.append_option(value.map(|day| day.0)));
-    }
-
-    fn finish(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let (mut texts, mut numbers) = (self.texts.into_iter(), self.numbers.into_iter());
-        let (mut times, mut days) = (self.times.into_iter(), self.days.into_iter());
-        let columns = schema.fields().iter().map(|field| -> ArrayRef {
-            match field.data_type() {
-                DataType::Utf8 => Arc::new(texts.next().unwrap_or_default().finish()),
-                DataType::Int64 => Arc::new(numbers.next().unwrap_or_default().finish()),
-                DataType::Date32 => Arc::new(days.next().unwrap_or_default().finish()),
-                DataType::Boolean => Arc::new(self.truths.finish()),
-                _ => Arc::new(times.next().unwrap_or_default().finish().with_timezone(UTC)),
-            }
-        });
-        let columns: Vec<ArrayRef> = columns.collect();
-        Ok(RecordBatch::try_new(schema.clone(), columns)?)
-    }
-}
-
 fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
-    let cells = shown.counting().cells(wanted, shown.from, shown.until);
-    let mut rows = Builders::default();
-    for (key, cell) in &cells {
-        let meaning = shown.moment.meanings.any(&key.signal);
-        rows.texts([
-            Some(&*key.unit_kind),
-            Some(&*key.unit_id),
-            Some(&*key.signal),
-            Some(&*cell.feed),
-            cell.area_code.as_deref(),
-            cell.facility_id.as_deref(),
-            meaning.map(|meaning| meaning.syndrome.as_str()),
-            meaning.map(|meaning| meaning.channel.as_str()),
-        ]);
-        rows.days([Some(key.day)]);
-        rows.numbers([
-            cell.count,
-            cell.denominator,
-            Some(cell.expected),
-            Some(cell.reported),
-            Some(cell.zero),
-            Some(cell.missing),
-        ]);
-    }
+    let cells = shown.counting().series(wanted, shown.from, shown.until);
     if cells.is_empty() {
         return Ok(RecordBatch::new_empty(schema.clone()));
+    }
+    let mut rows = Builders::default();
+    for series in &cells {
+        let meaning = shown.moment.meanings.any(series.signal);
+        for (day, cell) in &series.days {
+            rows.texts([
+                Some(series.unit_kind),
+                Some(series.unit_id),
+                Some(series.signal),
+                Some(cell.feed),
+                cell.area_code,
+                cell.facility_id,
+                meaning.map(|meaning| meaning.syndrome.as_str()),
+                meaning.map(|meaning| meaning.channel.as_str()),
+            ]);
+            rows.days([Some(*day)]);
+            rows.numbers([
+                cell.count,
+                cell.denominator,
+                Some(cell.expected),
+                Some(cell.reported),
+                Some(cell.zero),
+                Some(cell.missing),
+            ]);
+        }
     }
     rows.finish(schema)
 }
 
-/// Whether a group's rows are of one of `units`, or of what one of them is made of.
-fn is_part_of(moment: &Moment, group: &Group, units: &Units) -> bool {
-    own_and_above(&moment.records, &moment.registers, group).any(|(kind, id)| units.contains(kind, id))
-}
-
 fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &SchemaRef) -> Result<RecordBatch> {
-    let records = &shown.moment.records;
+    let Moment { records, places, meanings, .. } = &*shown.moment;
     let names = &records.names;
-    let counting = shown.counting();
+    // Of a unit that is shown, what it is made of is shown too.
+    let among = wanted.units.as_ref().map(|units| (places.among(units), units));
+    let is_part = |number: u32, series: &Series| {
+        among.as_ref().is_none_or(|(among, units)| {
+            let place = places.get(number);
+            let is_own = || units.contains(names.text(series.unit_kind), names.text(series.unit_id));
+            place.units().any(|unit| among[unit as usize]) || (place.own == NONE && is_own())
+        })
+    };
+    let groups = records.groups(shown.signals_from, shown.until, |number, series| {
+        wanted.signal(names.text(series.signal))
+            && wanted.unit_kind(names.text(series.unit_kind))
+            && places.get(number).is_authoritative
+            && is_part(number, series)
+    });
     let mut rows = Builders::default();
     let mut any = false;
-    let groups = records.groups.iter().filter(|(group, _)| {
-        group.day >= shown.signals_from
-            && group.day <= shown.until
-            && wanted.signal(names.text(group.signal))
-            && wanted.unit_kind(names.text(group.unit_kind))
-            && wanted.units.as_ref().is_none_or(|units| is_part_of(&shown.moment, group, units))
-            && counting.is_authoritative(group)
-    });
-    for (group, members) in groups {
+    for (group, of_day) in &groups {
         let signal = names.text(group.signal);
-        let syndrome = shown.moment.meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
-        for ((key, _), row) in members.iter().filter(|(_, row)| row.counts) {
+        let syndrome = meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
+        for row in records.rows_in_order(*of_day).iter().filter(|row| row.what.counts) {
             any = true;
-            let statement = asks_who_said_it.then(|| records.statement(*key)).flatten();
-            let record_key = if asks_who_said_it { format!("{key:032x}") } else { String::new() };
-            let stands = statement.map(|statement| statement.standing);
+            let stands = records.statement(row);
+            let told = asks_who_said_it.then_some(stands);
+            let record_key = told.map(|told| format!("{:032x}", told.key)).unwrap_or_default();
             rows.texts([
                 Some(names.text(group.unit_kind)),
                 Some(names.text(group.unit_id)),
@@ -448,46 +357,47 @@ fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &Sche
                 group.area.map(|name| names.text(name)),
                 group.facility.map(|name| names.text(name)),
                 syndrome,
-                row.person.map(|name| names.text(name)),
-                row.slot.map(|name| names.text(name)),
-                row.quality.map(|name| names.text(name)),
+                row.person.map(|person| names.token(person)).as_deref(),
+                row.what.slot.map(|name| names.text(name)),
+                row.what.quality.map(|name| names.text(name)),
                 Some(&record_key),
-                statement.map(|statement| statement.operation),
-                statement.map(|statement| statement.topic),
+                told.map(|told| told.operation),
+                told.map(|told| told.topic),
             ]);
             rows.days([Some(group.day)]);
             rows.numbers([
-                Some(row.value),
-                row.denominator,
-                stands.map(|stands| stands.revision),
-                stands.map(|stands| i64::from(stands.partition)),
-                stands.map(|stands| stands.offset),
+                Some(row.what.value),
+                row.what.denominator,
+                told.map(|told| told.revision),
+                told.map(|told| i64::from(told.partition)),
+                told.map(|told| told.offset),
             ]);
-            rows.times([Some(row.event_time), Some(row.known_at), stands.map(|stands| stands.reported_at)]);
+            rows.times([Some(row.event_time), Some(stands.known_at), told.map(|told| told.reported_at)]);
         }
     }
     if any { rows.finish(schema) } else { Ok(RecordBatch::new_empty(schema.clone())) }
 }
 
 fn expected(shown: &Shown, schema: &SchemaRef) -> Result<RecordBatch> {
+    if let Some(rows) = shown.expected.get() {
+        return Ok(rows.clone());
+    }
     let registers = &shown.moment.registers;
     let mut rows = Builders::default();
     let reports = shown.moment.expected_reports(shown.from, shown.until, shown.tick);
-    for report in &reports {
-        let facility = registers.facilities.get(&report.facility_id);
-        let area = registers.area_of(&report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
-        let state: ReportState = report.state;
-        rows.texts([
-            Some(&*report.facility_id),
-            facility.map(|facility| facility.kind.as_str()),
-            Some(&*report.feed),
-            Some(state.word()),
-            area.county,
-        ]);
-        rows.days([Some(report.day), report.missing_since]);
-        rows.times([Some(report.due_at), report.received_at]);
-        rows.truths.append_value(report.is_zero);
-        rows.numbers([Some(report.missing_run)]);
+    // They come by facility, which is looked up once.
+    for of_facility in reports.chunk_by(|one, other| one.facility_id == other.facility_id) {
+        let facility_id = of_facility[0].facility_id;
+        let kind = registers.facilities.get(facility_id).map(|facility| facility.kind.as_str());
+        let area = registers.area_of(facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
+        for report in of_facility {
+            rows.texts([Some(facility_id), kind, Some(report.feed), Some(report.state.word()), area.county]);
+            rows.days([Some(report.day), report.missing_since]);
+            rows.times([Some(report.due_at), report.received_at]);
+            rows.truths.append_value(report.is_zero);
+            rows.numbers([Some(report.missing_run)]);
+        }
     }
-    if reports.is_empty() { Ok(RecordBatch::new_empty(schema.clone())) } else { rows.finish(schema) }
+    let rows = if reports.is_empty() { RecordBatch::new_empty(schema.clone()) } else { rows.finish(schema)? };
+    Ok(shown.expected.get_or_init(|| rows).clone())
 }

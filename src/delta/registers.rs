@@ -4,7 +4,7 @@
 //! Never: guesses a facility, an area or a neighbour that no register names.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::Deserialize;
 
@@ -29,17 +29,27 @@ pub struct Registers {
 }
 
 /// One report that is owed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owed {
-    pub facility_id: String,
-    pub feed: String,
+    /// Its place in [`Registers::duties`].
+    pub duty: usize,
     /// Microseconds UTC.
     pub due_at: i64,
 }
 
+/// A facility that may owe reports of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duty {
+    pub facility_id: String,
+    pub feed: String,
+}
+
 /// What is owed on each day that was asked for: a register never changes, an edition makes a new one.
 #[derive(Debug, Default)]
-struct OwedByDay(Mutex<BTreeMap<Day, Arc<Vec<Owed>>>>);
+struct OwedByDay {
+    duties: OnceLock<Vec<Duty>>,
+    days: Mutex<BTreeMap<Day, Arc<Vec<Owed>>>>,
+}
 
 impl Clone for OwedByDay {
     fn clone(&self) -> Self {
@@ -217,16 +227,23 @@ impl Registers {
         active.then(|| day.at_minute(owed.due_minute))
     }
 
+    /// Every facility with every feed that some line asks for, by facility and feed.
+    pub fn duties(&self) -> &[Duty] {
+        self.owed.duties.get_or_init(|| {
+            let feeds = self.feeds_owed();
+            let of =
+                |facility_id: &String, feed: &&str| Duty { facility_id: facility_id.clone(), feed: (*feed).to_owned() };
+            self.facilities.keys().flat_map(|facility_id| feeds.iter().map(move |feed| of(facility_id, feed))).collect()
+        })
+    }
+
     /// Every report owed for a day, by facility and feed.
     pub fn owed_on(&self, day: Day) -> Arc<Vec<Owed>> {
-        let mut days = self.owed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut days = self.owed.days.lock().unwrap_or_else(PoisonError::into_inner);
         let owed = days.entry(day).or_insert_with(|| {
-            let feeds = self.feeds_owed();
-            let owed = self.facilities.keys().flat_map(|facility_id| {
-                feeds.iter().filter_map(|feed| {
-                    let due_at = self.due_at(facility_id, feed, day)?;
-                    Some(Owed { facility_id: facility_id.clone(), feed: (*feed).to_owned(), due_at })
-                })
+            let duties = self.duties().iter().enumerate();
+            let owed = duties.filter_map(|(duty, Duty { facility_id, feed })| {
+                Some(Owed { duty, due_at: self.due_at(facility_id, feed, day)? })
             });
             Arc::new(owed.collect())
         });

@@ -9,9 +9,9 @@ use super::pack::Pack;
 use super::reconcile::Cause;
 use super::rule::Rule;
 use crate::alert::Series;
-use crate::cells::count::{Units, own_and_above};
+use crate::cells::count::Units;
 use crate::cells::moment::Moment;
-use crate::cells::records::Group;
+use crate::cells::places::own_and_above;
 use crate::cells::reports::units_of;
 use crate::delta::reference::ADJACENCY;
 
@@ -31,16 +31,17 @@ pub struct Changes {
 }
 
 impl Changes {
-    pub fn of(moment: &Moment, groups: &BTreeSet<Group>, rules: BTreeSet<String>, words: bool) -> Self {
+    pub fn of(moment: &Moment, series: &BTreeSet<u32>, rules: BTreeSet<String>, words: bool) -> Self {
         let (mut changes, mut units) = (Self { rules, words, ..Self::default() }, Units::default());
         let names = &moment.records.names;
-        for group in groups {
-            let signal = names.text(group.signal);
-            for (kind, id) in own_and_above(&moment.records, &moment.registers, group) {
+        for number in series {
+            let series = moment.records.rows.series.get(*number);
+            let signal = names.text(series.signal);
+            for (kind, id) in own_and_above(&moment.records, &moment.registers, &series) {
                 changes.series.insert((kind.to_owned(), id.to_owned(), signal.to_owned()));
                 units.insert(kind, id);
             }
-            let reporter = group.facility.map(|facility| names.text(facility));
+            let reporter = series.facility.map(|facility| names.text(facility));
             let reporting = reporter.into_iter().flat_map(|facility| units_of(&moment.registers, facility));
             reporting.for_each(|(kind, id)| units.insert(kind, id));
         }
@@ -71,7 +72,7 @@ impl Changes {
 
 /// The areas that adjoin one of `units`.
 fn beside(moment: &Moment, units: &Units) -> BTreeSet<String> {
-    let touched: BTreeSet<&str> = units.ids().collect();
+    let touched: BTreeSet<&str> = units.iter().map(|(_, id)| id).collect();
     let pairs = moment.edition.adjacent_areas();
     pairs.filter(|(here, _)| touched.contains(here)).map(|(_, there)| there.to_owned()).collect()
 }

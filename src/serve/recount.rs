@@ -67,7 +67,7 @@ impl Recount {
         *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let today = Day::of_micros(self.now);
         // Before the first day that anybody spoke of, everybody would be missing.
-        let first = moment.records.groups.keys().map(|group| group.day).min().unwrap_or(today);
+        let first = moment.records.first_day().unwrap_or(today);
         Ok(Shown::with_old_signals(Arc::new(moment), first.max(today.plus(-DAYS_SHOWN)).min(today), today, self.now))
     }
 }

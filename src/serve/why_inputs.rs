@@ -14,7 +14,8 @@ use super::why::{LineKind, Why};
 use super::why_facts::Facts;
 use crate::cells::count::{CellKey, Counting, Units, Wanted};
 use crate::cells::moment::Moment;
-use crate::cells::records::Group;
+use crate::cells::records::Statement;
+use crate::cells::rows::Series;
 use crate::cells::session::findings_schema;
 use crate::delta::reference::ADJACENCY;
 use crate::problem::Result;
@@ -146,8 +147,7 @@ impl Inputs<'_> {
         let registers = &self.moment.registers;
         let (from, until) = (self.facts.day("window_start"), self.facts.day("window_end"));
         for report in self.moment.expected_reports(from, until, self.tick) {
-            let lineage =
-                registers.area_of(&report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
+            let lineage = registers.area_of(report.facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
             let inside = match unit_kind {
                 "facility" => report.facility_id == unit_id,
                 _ => [lineage.town, lineage.county, lineage.prefecture].contains(&Some(unit_id)),
@@ -164,33 +164,44 @@ impl Inputs<'_> {
     /// The rows of standing messages that the windows were counted from, by coordinates.
     pub fn tell_records(&self, subjects: &BTreeSet<Subject>, why: &mut Why) {
         let records = &self.moment.records;
-        let turnout = Default::default();
-        let counting = self.counting(&turnout);
+        let names = &records.names;
         let mut told = BTreeSet::new();
         let mut left_out = 0;
-        for (group, rows) in &records.groups {
-            if !subjects.iter().any(|subject| self.counts_for(group, subject)) || !counting.is_authoritative(group) {
+        let from = subjects.iter().map(|subject| subject.from).min().unwrap_or(Day(0));
+        let until = subjects.iter().map(|subject| subject.until).max().unwrap_or(Day(0));
+        let groups = records.groups(from, until, |number, series| {
+            self.moment.places.get(number).is_authoritative
+                && subjects.iter().any(|subject| self.counts_for(series, subject))
+        });
+        for (group, of_day) in groups {
+            let series = group.series();
+            let is_inside = |subject: &Subject| group.day >= subject.from && group.day <= subject.until;
+            if !subjects.iter().any(|subject| is_inside(subject) && self.counts_for(&series, subject)) {
                 continue;
             }
-            for ((key, _), row) in rows.iter().filter(|(_, row)| row.counts) {
-                let Some((topic, partition, offset, revision)) = records.message(*key) else { continue };
+            for row in records.rows_in_order(of_day).iter().filter(|row| row.what.counts) {
+                let Statement { key, topic, partition, offset, revision, known_at, .. } = records.statement(row);
                 if told.len() >= RECORDS_MAX {
                     left_out += 1;
                     continue;
                 }
-                if !told.insert((topic, partition, offset, *group)) {
+                if !told.insert((topic, partition, offset, group)) {
                     continue;
                 }
-                let names = &records.names;
                 let detail = format!(
                     "record_key={key:032x} revision={revision} known_at={} {} {} {} {}",
-                    local_text(row.known_at),
+                    local_text(known_at),
                     names.text(group.unit_kind),
                     names.text(group.unit_id),
                     names.text(group.signal),
                     group.day,
                 );
-                why.say(LineKind::Record, &format!("{topic}/{partition}/{offset}"), &row.value.to_string(), &detail);
+                why.say(
+                    LineKind::Record,
+                    &format!("{topic}/{partition}/{offset}"),
+                    &row.what.value.to_string(),
+                    &detail,
+                );
             }
         }
         if left_out > 0 {
@@ -202,31 +213,31 @@ impl Inputs<'_> {
     fn counting<'b>(&'b self, turnout: &'b crate::cells::reports::Turnout) -> Counting<'b> {
         Counting {
             records: &self.moment.records,
-            registers: &self.moment.registers,
+            places: &self.moment.places,
             meanings: &self.moment.meanings,
             turnout,
         }
     }
 
-    /// Whether a group's rows are part of the series' windows.
-    fn counts_for(&self, group: &Group, subject: &Subject) -> bool {
+    /// Whether a series' rows are part of the subject's.
+    fn counts_for(&self, series: &Series, subject: &Subject) -> bool {
         let names = &self.moment.records.names;
         let registers = &self.moment.registers;
-        if group.day < subject.from || group.day > subject.until || names.text(group.signal) != subject.signal {
+        if names.text(series.signal) != subject.signal {
             return false;
         }
-        let (kind, id) = (names.text(group.unit_kind), names.text(group.unit_id));
+        let (kind, id) = (names.text(series.unit_kind), names.text(series.unit_id));
         if kind == subject.unit_kind && id == subject.unit_id {
             // One port sends people to several counties; the alert is about one of them.
-            let county = group.area.and_then(|area| registers.lineage(names.text(area)).county);
+            let county = series.area.and_then(|area| registers.lineage(names.text(area)).county);
             return county.is_none_or(|county| county == self.facts.text("area_code"));
         }
         if !registers.rolls_up.get(kind).copied().unwrap_or(false) {
             return false;
         }
-        let lineage = group.area.map(|area| registers.lineage(names.text(area))).unwrap_or_default();
+        let lineage = series.area.map(|area| registers.lineage(names.text(area))).unwrap_or_default();
         let above = match subject.unit_kind.as_str() {
-            "facility" => group.facility.map(|facility| names.text(facility)),
+            "facility" => series.facility.map(|facility| names.text(facility)),
             "town" => lineage.town,
             "county" => lineage.county,
             "prefecture" => lineage.prefecture,

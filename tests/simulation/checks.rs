@@ -203,7 +203,8 @@ async fn counted(world: &World, taken: &BTreeMap<(i32, i64), Letter>) -> Result<
     stand_as_said(&moment, taken)?;
     let (from, until) = (Day::parse("2021-01-01").unwrap(), Day::parse("2021-02-28").unwrap());
     let wanted = Wanted { unit_kinds: Some(BTreeSet::from(["class".to_owned()])), ..Wanted::default() };
-    let cells = Shown::new(moment, from, until, until.start_micros()).cells(&wanted);
+    let shown = Shown::new(moment, from, until, until.start_micros());
+    let cells = shown.cells(&wanted);
     let found: BTreeMap<(String, String, Day), i64> = cells
         .into_iter()
         .filter_map(|(key, cell)| Some(((key.unit_id, key.signal, key.day), cell.count.filter(|count| *count > 0)?)))
@@ -225,8 +226,8 @@ fn stand_as_said(moment: &Moment, taken: &BTreeMap<(i32, i64), Letter>) -> Resul
     for (event, (said, partition, offset)) in model::standing(taken) {
         // Where the shipped contract names records by its own hash there is nothing to ask for.
         let key = u128::from_str_radix(&super::rows::record_key(&format!("E{event}")), 16).unwrap();
-        let Some(found) = moment.records.message(key) else { continue };
-        if found != (TOPIC, partition, offset, said.revision) {
+        let Some(found) = moment.records.standing(key) else { continue };
+        if (found.topic, found.partition, found.offset, found.revision) != (TOPIC, partition, offset, said.revision) {
             return Err(format!(
                 "of record E{event} {found:?} stands, not revision {} at {partition}/{offset}",
                 said.revision
