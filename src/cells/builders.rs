@@ -1,4 +1,4 @@
-//! Rows of a counted table, column by column.
+//! Rows of a counted table: row by row, or those columns that are read.
 
 use std::sync::Arc;
 
@@ -43,6 +43,9 @@ impl Builders {
     }
 
     pub fn finish(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        if self.texts.is_empty() {
+            return Ok(RecordBatch::new_empty(schema.clone()));
+        }
         let (mut texts, mut numbers) = (self.texts.into_iter(), self.numbers.into_iter());
         let (mut times, mut days) = (self.times.into_iter(), self.days.into_iter());
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
@@ -56,5 +59,57 @@ impl Builders {
         });
         let columns: Vec<ArrayRef> = columns.collect();
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    }
+}
+
+/// One column. What is not of its kind is nothing in it.
+pub enum Column {
+    Text(StringBuilder),
+    Number(Int64Builder),
+    Time(TimestampMicrosecondBuilder),
+    Day(Date32Builder),
+}
+
+impl Column {
+    pub fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Int64 => Self::Number(Int64Builder::new()),
+            DataType::Date32 => Self::Day(Date32Builder::new()),
+            DataType::Timestamp(_, _) => Self::Time(TimestampMicrosecondBuilder::new()),
+            _ => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    pub fn text(&mut self, value: Option<&str>) {
+        match self {
+            Self::Text(texts) => texts.append_option(value),
+            Self::Number(_) | Self::Time(_) | Self::Day(_) => self.number(None),
+        }
+    }
+
+    pub fn number(&mut self, value: Option<i64>) {
+        match self {
+            Self::Text(texts) => texts.append_null(),
+            Self::Number(numbers) => numbers.append_option(value),
+            Self::Time(times) => times.append_option(value),
+            Self::Day(days) => days.append_option(value.map(|day| day as i32)),
+        }
+    }
+
+    pub fn same_text(&mut self, value: Option<&str>, rows: usize) {
+        (0..rows).for_each(|_| self.text(value));
+    }
+
+    pub fn same_number(&mut self, value: i64, rows: usize) {
+        (0..rows).for_each(|_| self.number(Some(value)));
+    }
+
+    pub fn finish(self) -> ArrayRef {
+        match self {
+            Self::Text(mut texts) => Arc::new(texts.finish()),
+            Self::Number(mut numbers) => Arc::new(numbers.finish()),
+            Self::Time(mut times) => Arc::new(times.finish().with_timezone(UTC)),
+            Self::Day(mut days) => Arc::new(days.finish()),
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Units {
 }
 
 /// What a reader wants: `None` = all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub unit_kinds: Option<BTreeSet<String>>,
     pub signals: Option<BTreeSet<String>>,

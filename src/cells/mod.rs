@@ -19,3 +19,6 @@ mod builders;
 pub mod tables;
 pub mod moment;
 pub mod session;
+
+#[cfg(test)]
+mod records_tests;

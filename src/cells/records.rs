@@ -279,7 +279,7 @@ impl Records {
         let mut rows: Vec<Row> = self.rows.of_day(of_day).collect();
         // They come last one first; those of one message keep their order.
         rows.reverse();
-        rows.sort_by_key(|row| self.records[row.record as usize].key);
+        rows.sort_by_cached_key(|row| self.records[row.record as usize].key);
         rows
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -19,14 +19,19 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::builders::Builders;
+use super::builders::{Builders, Column};
 use super::count::{Cell, CellKey, Counting, Units, Wanted};
 use super::filters::wanted;
 use super::moment::Moment;
+use super::names::Name;
+use super::records::Records;
 use super::reports::Turnout;
-use super::rows::{NONE, Series};
+use super::rows::{Group, NONE, Row, Series};
 use crate::delta::tables::time_type;
 use crate::terms::Day;
+
+/// Tables of cells that are kept for the next who wants the same: rules want a dozen, people anything.
+const CELL_TABLES_MAX: usize = 32;
 
 /// A moment and the days that its tables show.
 pub struct Shown {
@@ -40,20 +45,25 @@ pub struct Shown {
     /// `None` = every unit.
     units: Option<Arc<Units>>,
     turnout: Arc<OnceLock<Turnout>>,
-    /// The table of expected reports: several rules read it.
+    /// Tables that several rules read, once each.
     expected: Arc<OnceLock<RecordBatch>>,
+    cells: Mutex<Vec<(Wanted, RecordBatch)>>,
 }
 
 impl Shown {
     pub fn new(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        let (turnout, expected) = (Arc::default(), Arc::default());
-        Arc::new(Self { moment, from, until, signals_from: from, tick, units: None, turnout, expected })
+        Arc::new(Self::of(moment, from, until, tick))
+    }
+
+    fn of(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Self {
+        let (turnout, expected, cells) = (Arc::default(), Arc::default(), Mutex::default());
+        Self { moment, from, until, signals_from: from, tick, units: None, turnout, expected, cells }
     }
 
     /// The same, but `cells` and `signals` of these units alone, and signals of what they are made of.
     pub fn narrowed(&self, units: Arc<Units>) -> Arc<Self> {
         let (moment, turnout, expected) = (self.moment.clone(), self.turnout.clone(), self.expected.clone());
-        Arc::new(Self { moment, turnout, expected, units: Some(units), ..*self })
+        Arc::new(Self { moment, turnout, expected, units: Some(units), cells: Mutex::default(), ..*self })
     }
 
     /// What rules see at `tick`: the days that are judged, and the history before them.
@@ -64,9 +74,26 @@ impl Shown {
 
     /// The same with the signals of every day before: people ask for what is years old, rules do not.
     pub fn with_old_signals(moment: Arc<Moment>, from: Day, until: Day, tick: i64) -> Arc<Self> {
-        let (turnout, expected) = (Arc::default(), Arc::default());
-        let signals_from = Day(i32::MIN);
-        Arc::new(Self { moment, from, until, signals_from, tick, units: None, turnout, expected })
+        Arc::new(Self { signals_from: Day(i32::MIN), ..Self::of(moment, from, until, tick) })
+    }
+
+    fn cells_table(&self, wanted: &Wanted) -> Result<RecordBatch> {
+        let mut tables = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, table)) = tables.iter().find(|(counted, _)| counted == wanted) {
+            return Ok(table.clone());
+        }
+        let table = cells(self, &Wanted { units: self.units.clone(), ..wanted.clone() })?;
+        if tables.len() < CELL_TABLES_MAX {
+            tables.push((wanted.clone(), table.clone()));
+        }
+        Ok(table)
+    }
+
+    fn expected_table(&self) -> Result<RecordBatch> {
+        match self.expected.get() {
+            Some(table) => Ok(table.clone()),
+            None => expected(self).map(|table| self.expected.get_or_init(|| table).clone()),
+        }
     }
 
     /// Cells of what is wanted, within the units that are shown.
@@ -93,9 +120,6 @@ pub enum View {
     CurrentSignals,
     ExpectedReports,
 }
-
-/// The first column of `signals` that tells of the message that stands; the others follow.
-const FIRST_OF_STATEMENT: &str = "reported_at";
 
 /// Where a plan finds what is shown when it runs.
 #[derive(Default)]
@@ -163,16 +187,19 @@ impl TableProvider for Counted {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = |first: usize| projection.is_none_or(|columns| columns.iter().any(|at| *at >= first));
+        let shape = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => self.schema.clone(),
+        };
         let part = Part {
             stage: self.stage.clone(),
             view: self.view,
-            schema: self.schema.clone(),
+            schema: shape.clone(),
+            projection: projection.cloned(),
             wanted: wanted(filters),
-            asks_who_said_it: self.schema.index_of(FIRST_OF_STATEMENT).is_ok_and(asked),
         };
         let parts: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(part)];
-        Ok(Arc::new(StreamingTableExec::try_new(self.schema.clone(), parts, projection, [], false, None)?))
+        Ok(Arc::new(StreamingTableExec::try_new(shape, parts, None, [], false, None)?))
     }
 }
 
@@ -180,20 +207,24 @@ impl TableProvider for Counted {
 struct Part {
     stage: Arc<Stage>,
     view: View,
+    /// The columns that are read, and their places among all.
     schema: SchemaRef,
+    projection: Option<Vec<usize>>,
     wanted: Wanted,
-    /// Whether anybody reads the columns of the message that stands; finding it costs as much as the rest.
-    asks_who_said_it: bool,
 }
 
 impl Part {
     fn count(&self) -> Result<RecordBatch> {
         let shown = self.stage.shown()?;
-        let wanted = Wanted { units: shown.units.clone(), ..self.wanted.clone() };
-        match self.view {
-            View::Cells => cells(&shown, &wanted, &self.schema),
-            View::CurrentSignals => signals(&shown, &wanted, self.asks_who_said_it, &self.schema),
-            View::ExpectedReports => expected(&shown, &self.schema),
+        let whole = match self.view {
+            View::Cells => shown.cells_table(&self.wanted)?,
+            // There are many of them: what is not read is not written.
+            View::CurrentSignals => return signals(&shown, &self.wanted, &self.schema),
+            View::ExpectedReports => shown.expected_table()?,
+        };
+        match &self.projection {
+            Some(columns) => Ok(whole.project(columns)?),
+            None => Ok(whole),
         }
     }
 }
@@ -287,13 +318,9 @@ pub fn schema(view: View) -> SchemaRef {
     ))
 }
 
-fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
-    let cells = shown.counting().series(wanted, shown.from, shown.until);
-    if cells.is_empty() {
-        return Ok(RecordBatch::new_empty(schema.clone()));
-    }
+fn cells(shown: &Shown, wanted: &Wanted) -> Result<RecordBatch> {
     let mut rows = Builders::default();
-    for series in &cells {
+    for series in &shown.counting().series(wanted, shown.from, shown.until) {
         let meaning = shown.moment.meanings.any(series.signal);
         for (day, cell) in &series.days {
             rows.texts([
@@ -317,14 +344,14 @@ fn cells(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBat
             ]);
         }
     }
-    rows.finish(schema)
+    rows.finish(&schema(View::Cells))
 }
 
-fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &SchemaRef) -> Result<RecordBatch> {
+fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordBatch> {
     let Moment { records, places, meanings, .. } = &*shown.moment;
     let names = &records.names;
     // Of a unit that is shown, what it is made of is shown too.
-    let among = wanted.units.as_ref().map(|units| (places.among(units), units));
+    let among = shown.units.as_ref().map(|units| (places.among(units), units));
     let is_part = |number: u32, series: &Series| {
         among.as_ref().is_none_or(|(among, units)| {
             let place = places.get(number);
@@ -338,50 +365,58 @@ fn signals(shown: &Shown, wanted: &Wanted, asks_who_said_it: bool, schema: &Sche
             && places.get(number).is_authoritative
             && is_part(number, series)
     });
-    let mut rows = Builders::default();
-    let mut any = false;
+    let mut columns: Vec<Column> = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
+    let mut count = 0;
     for (group, of_day) in &groups {
-        let signal = names.text(group.signal);
-        let syndrome = meanings.any(signal).map(|meaning| meaning.syndrome.as_str());
-        for row in records.rows_in_order(*of_day).iter().filter(|row| row.what.counts) {
-            any = true;
-            let stands = records.statement(row);
-            let told = asks_who_said_it.then_some(stands);
-            let record_key = told.map(|told| format!("{:032x}", told.key)).unwrap_or_default();
-            rows.texts([
-                Some(names.text(group.unit_kind)),
-                Some(names.text(group.unit_id)),
-                Some(signal),
-                Some(names.text(group.feed)),
-                Some(names.text(group.kind)),
-                group.area.map(|name| names.text(name)),
-                group.facility.map(|name| names.text(name)),
-                syndrome,
-                row.person.map(|person| names.token(person)).as_deref(),
-                row.what.slot.map(|name| names.text(name)),
-                row.what.quality.map(|name| names.text(name)),
-                Some(&record_key),
-                told.map(|told| told.operation),
-                told.map(|told| told.topic),
-            ]);
-            rows.days([Some(group.day)]);
-            rows.numbers([
-                Some(row.what.value),
-                row.what.denominator,
-                told.map(|told| told.revision),
-                told.map(|told| i64::from(told.partition)),
-                told.map(|told| told.offset),
-            ]);
-            rows.times([Some(row.event_time), Some(stands.known_at), told.map(|told| told.reported_at)]);
+        let mut rows = records.rows_in_order(*of_day);
+        rows.retain(|row| row.what.counts);
+        count += rows.len();
+        let syndrome = meanings.any(names.text(group.signal)).map(|meaning| meaning.syndrome.as_str());
+        for (field, column) in schema.fields().iter().zip(&mut columns) {
+            tell(records, group, syndrome, &rows, field.name(), column);
         }
     }
-    if any { rows.finish(schema) } else { Ok(RecordBatch::new_empty(schema.clone())) }
+    let columns = columns.into_iter().map(Column::finish).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-fn expected(shown: &Shown, schema: &SchemaRef) -> Result<RecordBatch> {
-    if let Some(rows) = shown.expected.get() {
-        return Ok(rows.clone());
+/// What the rows of one group say in the column `name` of `signals`.
+fn tell(records: &Records, group: &Group, syndrome: Option<&str>, rows: &[Row], name: &str, column: &mut Column) {
+    let names = &records.names;
+    let text = |name: Name| Some(names.text(name));
+    let says = |row: &Row| records.statement(row);
+    match name {
+        "unit_kind" => column.same_text(text(group.unit_kind), rows.len()),
+        "unit_id" => column.same_text(text(group.unit_id), rows.len()),
+        "signal" => column.same_text(text(group.signal), rows.len()),
+        "event_date" => column.same_number(group.day.0.into(), rows.len()),
+        "feed" => column.same_text(text(group.feed), rows.len()),
+        "kind" => column.same_text(text(group.kind), rows.len()),
+        "area_code" => column.same_text(group.area.and_then(text), rows.len()),
+        "facility_id" => column.same_text(group.facility.and_then(text), rows.len()),
+        "syndrome" => column.same_text(syndrome, rows.len()),
+        "person_key" => {
+            rows.iter().for_each(|row| column.text(row.person.map(|person| names.token(person)).as_deref()))
+        }
+        "slot" => rows.iter().for_each(|row| column.text(row.what.slot.and_then(text))),
+        "quality" => rows.iter().for_each(|row| column.text(row.what.quality.and_then(text))),
+        "value" => rows.iter().for_each(|row| column.number(Some(row.what.value))),
+        "denominator" => rows.iter().for_each(|row| column.number(row.what.denominator)),
+        "event_time" => rows.iter().for_each(|row| column.number(Some(row.event_time))),
+        "known_at" => rows.iter().for_each(|row| column.number(Some(says(row).known_at))),
+        "reported_at" => rows.iter().for_each(|row| column.number(Some(says(row).reported_at))),
+        "record_key" => rows.iter().for_each(|row| column.text(Some(&format!("{:032x}", says(row).key)))),
+        "operation" => rows.iter().for_each(|row| column.text(Some(says(row).operation))),
+        "revision" => rows.iter().for_each(|row| column.number(Some(says(row).revision))),
+        "topic" => rows.iter().for_each(|row| column.text(Some(says(row).topic))),
+        "partition" => rows.iter().for_each(|row| column.number(Some(says(row).partition.into()))),
+        "offset" => rows.iter().for_each(|row| column.number(Some(says(row).offset))),
+        _ => (0..rows.len()).for_each(|_| column.text(None)),
     }
+}
+
+fn expected(shown: &Shown) -> Result<RecordBatch> {
     let registers = &shown.moment.registers;
     let mut rows = Builders::default();
     let reports = shown.moment.expected_reports(shown.from, shown.until, shown.tick);
@@ -398,6 +433,5 @@ fn expected(shown: &Shown, schema: &SchemaRef) -> Result<RecordBatch> {
             rows.numbers([Some(report.missing_run)]);
         }
     }
-    let rows = if reports.is_empty() { RecordBatch::new_empty(schema.clone()) } else { rows.finish(schema)? };
-    Ok(shown.expected.get_or_init(|| rows).clone())
+    rows.finish(&schema(View::ExpectedReports))
 }

@@ -111,6 +111,11 @@ impl Plans {
             How::Sql(sql) => sql.unplanned.clone(),
             How::Predicates(_) => Vec::new(),
         };
+        // One for all rules: what one of them has counted the next need not.
+        let narrowed = match dirty {
+            Dirty::Units(units) => shown.narrowed(units.clone()),
+            Dirty::Everything => shown.clone(),
+        };
         for rule in &self.pack.rules {
             let narrow = match dirty {
                 Dirty::Units(units) if rule.scope == Scope::Dirty && standing.contains_key(&rule.id) => Some(units),
@@ -119,7 +124,7 @@ impl Plans {
             if narrow.is_some_and(|units| units.is_empty()) {
                 continue;
             }
-            let shown = narrow.map_or_else(|| shown.clone(), |units| shown.narrowed(units.clone()));
+            let shown = if narrow.is_some() { narrowed.clone() } else { shown.clone() };
             let found = match &self.how {
                 How::Sql(sql) => sql.run(rule, shown, standing).await,
                 How::Predicates(predicates) => Ok(Some(predicates(rule, &shown))),
