@@ -76,7 +76,7 @@ impl Names {
     }
 
     /// How many texts there are.
-    pub const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.ends.len()
     }
 

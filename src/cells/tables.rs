@@ -30,8 +30,8 @@ use super::rows::{Group, NONE, Row, Series};
 use crate::delta::tables::time_type;
 use crate::terms::Day;
 
-/// Tables of cells that are kept for the next who wants the same: rules want a dozen, people anything.
-const CELL_TABLES_MAX: usize = 32;
+/// Rows of cells that are kept for the next who wants the same: rules want a few thousand, people years of everything.
+const CELLS_KEPT_MAX: usize = 250_000;
 
 /// A moment and the days that its tables show.
 pub struct Shown {
@@ -83,7 +83,9 @@ impl Shown {
             return Ok(table.clone());
         }
         let table = cells(self, &Wanted { units: self.units.clone(), ..wanted.clone() })?;
-        if tables.len() < CELL_TABLES_MAX {
+        let kept: usize = tables.iter().map(|(_, table)| table.num_rows()).sum();
+        // An empty table takes a place too.
+        if kept + tables.len() + table.num_rows() < CELLS_KEPT_MAX {
             tables.push((wanted.clone(), table.clone()));
         }
         Ok(table)
