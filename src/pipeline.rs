@@ -114,7 +114,6 @@ pub async fn consume(
     stop: Stop,
 ) -> Result<()> {
     while !stop.is_told() {
-        let began = observed.now();
         let step = role.step(&mut *source, &pace.limit()).await;
         let Some(step) = unless_stuck(step, watched::CONSUME, &observed, &stop).await? else {
             role.start_again(&mut *source).await?;
@@ -122,9 +121,7 @@ pub async fn consume(
         };
         watched::consumed(&observed, &step, source.standing());
         match step {
-            Step::Epoch { messages, bytes, .. } => {
-                pace.learn(messages, bytes, (observed.now() - began) as u64 / 1_000);
-            }
+            Step::Epoch { messages, bytes, took_ms, .. } => pace.learn(messages, bytes, took_ms),
             Step::Idle | Step::Dropped => {}
             Step::End => break,
         }
@@ -201,7 +198,10 @@ pub async fn look(log: Arc<DeltaLog>, observed: Arc<Observed>, stop: Stop) -> Re
 pub async fn maintain(log: Arc<DeltaLog>, stop: Stop) -> Result<()> {
     while !stop.is_told() {
         stop.wait(COMPACT_EVERY).await;
-        merge_small_files(&log).await;
+        // The next life does it; a stop is waited for.
+        if !stop.is_told() {
+            merge_small_files(&log).await;
+        }
     }
     Ok(())
 }

@@ -163,8 +163,10 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Appends lower-case hexadecimal digits, for whoever reuses a buffer.
 pub fn push_hex(bytes: &[u8], out: &mut String) {
-    for nibble in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-        out.extend(char::from_digit(u32::from(nibble), 16));
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)] as char);
+        out.push(DIGITS[usize::from(byte & 15)] as char);
     }
 }
 

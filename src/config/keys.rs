@@ -208,8 +208,8 @@ pub const KEYS: &[Key] = &[
         "epoch",
         "wait_ms_min",
         Kind::Whole { min: 1, max: 60_000 },
-        "How long a commit waits for more messages when little comes. It is part of the delay of every alert. A slow disk lengthens it by itself: never shorter than twice the last commit.",
-        "消息少时一次提交等待的时间，计入每个预警的延迟。磁盘慢时自动延长，不短于上次提交耗时的两倍。",
+        "How long a commit waits for more messages when little comes. It is part of the delay of every alert. A slow disk lengthens it by itself: never shorter than the last commit took.",
+        "消息少时一次提交等待的时间，计入每个预警的延迟。磁盘慢时自动延长，不短于上次提交的耗时。",
     )
     .default("50")
     .unit("ms"),

@@ -8,6 +8,9 @@ use arrow::datatypes::Fields;
 
 use super::plan::{ObjectRule, Shape, entry_fields};
 
+/// Bytes that are reserved for a text: codes are shorter, tokens longer.
+const TEXT_BYTES: usize = 16;
+
 /// One column, growing.
 pub struct Column {
     pub(super) valid: BooleanBufferBuilder,
@@ -94,6 +97,23 @@ impl Column {
     /// An empty column of instants.
     pub fn instants() -> Self {
         Self::with(Values::Instant(Vec::new()))
+    }
+
+    /// Makes room for `rows` more rows; the items of lists and free keys grow as they come.
+    pub fn reserve(&mut self, rows: usize) {
+        self.valid.reserve(rows);
+        match &mut self.values {
+            Values::Text { ends, bytes } => {
+                ends.reserve(rows);
+                bytes.reserve(rows * TEXT_BYTES);
+            }
+            Values::Integer(values) | Values::Instant(values) => values.reserve(rows),
+            Values::Number(values) => values.reserve(rows),
+            Values::Boolean(values) => values.reserve(rows),
+            Values::Day(values) => values.reserve(rows),
+            Values::List { ends, .. } | Values::Map { ends, .. } => ends.reserve(rows),
+            Values::Object { columns, .. } => columns.iter_mut().for_each(|column| column.reserve(rows)),
+        }
     }
 
     pub fn len(&self) -> usize {

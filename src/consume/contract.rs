@@ -26,6 +26,8 @@ pub struct Contract {
     pub ce_type: String,
     /// The required key by which bare JSON of this kind is known.
     pub unique_key: String,
+    /// The field of that key.
+    pub unique_field: Option<usize>,
     pub record_key: Vec<FieldPath>,
     pub revision: Option<FieldPath>,
     pub reported_at: Option<FieldPath>,
@@ -106,6 +108,12 @@ impl Contract {
             fields.push(Arc::new(ArrowField::new(name, data_type, true)));
         }
         Arc::new(Schema::new(fields))
+    }
+
+    /// Whether bare JSON with this key is of this kind.
+    pub fn is_unique(&self, key: &str) -> bool {
+        let field = self.unique_field.and_then(|at| self.root.fields.get(at));
+        field.is_some_and(|field| field.name == key || field.aliases.iter().any(|alias| alias == key))
     }
 
     /// The shape at the end of a path.

@@ -3,6 +3,7 @@
 //! Promises: every message ends in exactly one of the two; a message that fails in the middle leaves no trace in the
 //! batch; the same messages give the same batches. Never: builds a JSON tree, knows a feed.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -18,6 +19,7 @@ use super::containers::Root;
 use super::envelope::{Envelope, open};
 use super::feed::{Feed, Kind};
 use super::identity::{Pseudonyms, Subkey, stable_hash};
+use super::kinds::scan;
 use super::message::{Fault, Message, Rejected};
 use super::payload::syntax_fault;
 use super::statement::{Clocks, Flags, Row};
@@ -46,10 +48,10 @@ pub struct Decoded {
 }
 
 /// Decodes messages of one feed.
-pub fn decode(feed: &Feed, messages: &[Message], context: &Context<'_>) -> (Vec<Decoded>, Vec<Rejected>) {
-    let mut batches: Vec<Batch> = feed.kinds.iter().map(|kind| Batch::new(kind, context)).collect();
+pub fn decode<M: Borrow<Message>>(feed: &Feed, messages: &[M], context: &Context<'_>) -> (Vec<Decoded>, Vec<Rejected>) {
+    let mut batches: Vec<Batch> = feed.kinds.iter().map(|kind| Batch::new(kind, messages.len(), context)).collect();
     let (mut decoded, mut rejected) = (Vec::new(), Vec::new());
-    for (index, message) in messages.iter().enumerate() {
+    for (index, message) in messages.iter().map(Borrow::borrow).enumerate() {
         let envelope = match open(feed, message) {
             Ok(envelope) => envelope,
             Err(fault) => {
@@ -60,7 +62,10 @@ pub fn decode(feed: &Feed, messages: &[Message], context: &Context<'_>) -> (Vec<
         let batch = &mut batches[envelope.kind];
         if let Err(mut fault) = batch.add(index, message, &envelope, context) {
             fault.pointer.insert_str(0, envelope.inside);
-            rejected.push(fault.rejects(index, Some(&batch.kind.name)));
+            rejected.push(match envelope.by_keys.then(|| scan(feed, &envelope.body)) {
+                Some(Err(earlier)) => earlier.rejects(index, None),
+                Some(Ok(_)) | None => fault.rejects(index, Some(&batch.kind.name)),
+            });
         }
         if batch.bytes > BATCH_BYTES_MAX {
             decoded.push(batch.finish());
@@ -73,6 +78,11 @@ pub fn decode(feed: &Feed, messages: &[Message], context: &Context<'_>) -> (Vec<
         "every message is decoded or rejected"
     );
     (decoded, rejected)
+}
+
+fn reserved(mut columns: Vec<Column>, rows: usize) -> Vec<Column> {
+    columns.iter_mut().for_each(|column| column.reserve(rows));
+    columns
 }
 
 /// The growing batch of one kind.
@@ -91,18 +101,19 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(kind: &Arc<Kind>, context: &Context<'_>) -> Self {
+    /// With room for `rows` messages: memory that nobody touches costs nothing, and what grows is copied.
+    fn new(kind: &Arc<Kind>, rows: usize, context: &Context<'_>) -> Self {
         let contract = &kind.contract;
         let drops = contract.root.fields.iter().any(|field| field.shape.drops());
         Self {
             kind: Arc::clone(kind),
             subkeys: contract.domains.iter().map(|domain| context.pseudonyms.subkey(domain)).collect(),
             hash_key: drops.then(|| context.pseudonyms.subkey("content hash")),
-            columns: columns_of(&contract.root),
+            columns: reserved(columns_of(&contract.root), rows),
             reported: Column::instants(),
             operations: Column::texts(),
             qualities: Column::texts(),
-            stated: Vec::new(),
+            stated: Vec::with_capacity(rows),
             bytes: 0,
             unknown_fields: 0,
         }

@@ -15,7 +15,7 @@ use crate::problem::describe;
 use crate::terms::Day;
 
 use super::feed::Feed;
-use super::kinds::{Scan, scan};
+use super::kinds::{Scan, TopKeys, scan};
 use super::message::{Fault, Message};
 use super::payload::{payload_text, syntax_fault, text_of};
 use super::values::{holds_personal_number, instant_of_text};
@@ -28,6 +28,8 @@ const RETRY_CHARACTERS_MAX: usize = 300;
 pub struct Envelope<'m> {
     /// Index into the kinds of the feed.
     pub kind: usize,
+    /// The kind was told by keys alone: if the body fails, `scan` may have met an earlier fault.
+    pub by_keys: bool,
     pub body: Cow<'m, str>,
     /// Where the body stands in the payload, as pointer.
     pub inside: &'static str,
@@ -39,7 +41,8 @@ pub struct Envelope<'m> {
 
 /// Opens the envelope of a message.
 pub fn open<'m>(feed: &Feed, message: &'m Message) -> Result<Envelope<'m>, Box<Fault>> {
-    let text = payload_text(message)?;
+    let mut keys = TopKeys::of(feed);
+    let text = payload_text(message, &mut |key| keys.see(key))?;
     let retry_of = retry_of(message)?;
     let structured =
         header_text(message, "content-type").is_some_and(|kind| kind.starts_with("application/cloudevents"));
@@ -50,14 +53,21 @@ pub fn open<'m>(feed: &Feed, message: &'m Message) -> Result<Envelope<'m>, Box<F
         let time = event_time(header_text(message, "ce_time"))?;
         json_only(header_text(message, "content-type"))?;
         let kind = kind_of_type(feed, version, ce_type)?;
-        Envelope { kind, body: Cow::Borrowed(text), inside: "", time, retry_of: None }
+        bare(kind, text, time)
+    } else if let Some(kind) = keys.plain_kind() {
+        Envelope { by_keys: true, ..bare(kind, text, None) }
     } else {
         match scan(feed, text)? {
-            Scan::Kind(kind) => Envelope { kind, body: Cow::Borrowed(text), inside: "", time: None, retry_of: None },
+            Scan::Kind(kind) => bare(kind, text, None),
             Scan::Structured => open_structured(feed, text)?,
         }
     };
     Ok(Envelope { retry_of, ..envelope })
+}
+
+/// The whole payload is the body.
+const fn bare(kind: usize, text: &str, time: Option<i64>) -> Envelope<'_> {
+    Envelope { kind, by_keys: false, body: Cow::Borrowed(text), inside: "", time, retry_of: None }
 }
 
 fn header_text<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
@@ -151,11 +161,11 @@ fn open_structured<'m>(feed: &Feed, text: &'m str) -> Result<Envelope<'m>, Box<F
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(encoded.as_bytes())
                 .map_err(|_| Fault::new(codes::BAD_ENVELOPE, "data_base64 that is not base64").within("data_base64"))?;
-            let text = text_of(&bytes).map_err(|fault| fault.within("data_base64"))?.to_owned();
+            let text = text_of(&bytes, &mut |_| {}).map_err(|fault| fault.within("data_base64"))?.to_owned();
             (Cow::Owned(text), "/data_base64")
         }
         (Some(_), Some(_)) => return Err(Fault::new(codes::BAD_ENVELOPE, "both data and data_base64")),
         (None, None) => return Err(Fault::new(codes::BAD_ENVELOPE, "neither data nor data_base64")),
     };
-    Ok(Envelope { kind, body, inside, time, retry_of: None })
+    Ok(Envelope { kind, by_keys: false, body, inside, time, retry_of: None })
 }

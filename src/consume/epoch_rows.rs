@@ -71,9 +71,9 @@ impl Intake {
 
     /// The rows of one epoch. `kept` are messages that stand in quarantine already.
     pub async fn rows(&self, epoch: &Epoch, kept: &BTreeSet<Position>, now: i64) -> Result<EpochRows> {
-        let mut by_feed: BTreeMap<&str, Vec<Message>> = BTreeMap::new();
+        let mut by_feed: BTreeMap<&str, Vec<&Message>> = BTreeMap::new();
         for message in epoch.messages.iter().filter(|message| !kept.contains(&message.position)) {
-            by_feed.entry(&message.position.topic).or_default().push(message.clone());
+            by_feed.entry(&message.position.topic).or_default().push(message);
         }
         let mut signals = Vec::new();
         let mut quarantine = QuarantineRows::default();
@@ -93,7 +93,7 @@ impl Intake {
             }
             rejected.sort_by_key(|rejection| rejection.message);
             for rejection in &rejected {
-                let message = &messages[rejection.message];
+                let message = messages[rejection.message];
                 // From the message itself: most are refused before there is a statement. A bad header is a reason of its own.
                 let retry_of = retry_of(message).ok().flatten();
                 quarantine.push(feed, message, rejection, retry_of.as_deref(), &self.sealer);
@@ -105,13 +105,13 @@ impl Intake {
         Ok(EpochRows { ranges, witnesses, signals, quarantine: quarantine.finish()? })
     }
 
-    fn decode(&self, feed: &Feed, messages: &[Message], now: i64) -> (Vec<Decoded>, Vec<Rejected>) {
+    fn decode(&self, feed: &Feed, messages: &[&Message], now: i64) -> (Vec<Decoded>, Vec<Rejected>) {
         let known_area = |code: &str| self.registers.knows_area(code);
         decode(feed, messages, &Context { pseudonyms: &self.pseudonyms, known_area: &known_area, now })
     }
 
     /// Maps one kind's batch; answers its rows and the messages that made none.
-    async fn map(&self, batch: &Decoded, messages: &[Message], now: i64) -> Result<(RecordBatch, Vec<Rejected>)> {
+    async fn map(&self, batch: &Decoded, messages: &[&Message], now: i64) -> Result<(RecordBatch, Vec<Rejected>)> {
         let kind = &batch.kind;
         let Some(mapping) = self.mappings.get(&(kind.feed.clone(), kind.name.clone())) else {
             return Err(unbuilt("a kind without a planned mapping"));
@@ -134,9 +134,9 @@ impl Intake {
             refuse(*row, codes::NORMALIZE_FAILED, "an error in normalize.sql".to_owned());
         }
         let mapped = self.mapped(kind, batch, &rows, now, &mut refuse);
-        let reached: BTreeSet<usize> = mapped.iter().map(|row| row.raw).collect();
-        for row in (0..batch.stated.len()).filter(|row| !reached.contains(row) && !failed.contains_key(&(*row as i64)))
-        {
+        let mut reached = vec![false; batch.stated.len()];
+        mapped.iter().for_each(|row| reached[row.raw] = true);
+        for (row, _) in reached.iter().enumerate().filter(|(row, is)| !**is && !failed.contains_key(&(*row as i64))) {
             refuse(row as i64, codes::NO_SIGNAL, "no row".to_owned());
         }
         let mut builder = SignalRows::new(kind);
@@ -158,42 +158,42 @@ impl Intake {
     }
 
     /// The mapping's rows, completed from registers and statements; what may not stand is refused.
-    fn mapped(
-        &self,
+    fn mapped<'r>(
+        &'r self,
         kind: &Kind,
         batch: &Decoded,
-        rows: &RecordBatch,
+        rows: &'r RecordBatch,
         now: i64,
         refuse: &mut impl FnMut(i64, crate::problem::Code, String),
-    ) -> Vec<Mapped> {
-        let text = |name: &str, row: usize| {
-            let column = rows.column_by_name(name)?.as_string_opt::<i32>()?;
-            column.is_valid(row).then(|| column.value(row).to_owned())
+    ) -> Vec<Mapped<'r>> {
+        let texts = |name: &str| {
+            let column = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            move |row: usize| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
         };
-        let number = |name: &str, row: usize| {
-            let column = rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
-            column.is_valid(row).then(|| column.value(row))
+        let numbers = |name: &str| {
+            let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            move |row: usize| column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
         };
-        let time = |row: usize| {
-            let column = rows.column_by_name("event_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-            column.is_valid(row).then(|| column.value(row))
-        };
-        let date = |row: usize| {
-            let column = rows.column_by_name("event_date")?.as_primitive_opt::<Date32Type>()?;
-            column.is_valid(row).then(|| Day(column.value(row)))
-        };
+        let times = rows.column_by_name("event_time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let time = |row: usize| times.filter(|times| times.is_valid(row)).map(|times| times.value(row));
+        let dates = rows.column_by_name("event_date").and_then(|column| column.as_primitive_opt::<Date32Type>());
+        let date = |row: usize| dates.filter(|dates| dates.is_valid(row)).map(|dates| Day(dates.value(row)));
+        let (message, value, denominator) = (numbers("message"), numbers("value"), numbers("denominator"));
+        let (signals, unit_kinds, unit_ids) = (texts("signal"), texts("unit_kind"), texts("unit_id"));
+        let (facilities, areas) = (texts("facility_id"), texts("area_code"));
+        let (persons, slots) = (texts("person_key"), texts("slot"));
         let mut mapped = Vec::with_capacity(rows.num_rows());
         for row in 0..rows.num_rows() {
-            let raw = number("message", row).unwrap_or(-1);
+            let raw = message(row).unwrap_or(-1);
             let Some(stated) = usize::try_from(raw).ok().and_then(|raw| batch.stated.get(raw)) else { continue };
             let (Some(signal), Some(unit_kind), Some(unit_id), Some(value)) =
-                (text("signal", row), text("unit_kind", row), text("unit_id", row), number("value", row))
+                (signals(row), unit_kinds(row), unit_ids(row), value(row))
             else {
                 refuse(raw, codes::NORMALIZE_FAILED, "a null in a column that must not be null".to_owned());
                 continue;
             };
             let declared = kind.contract.signals.iter().any(|meaning| meaning.signal == signal)
-                && self.registers.rolls_up.contains_key(&unit_kind);
+                && self.registers.rolls_up.contains_key(unit_kind);
             if !declared {
                 refuse(raw, codes::UNDECLARED, format!("signal {signal}, unit kind {unit_kind}"));
                 continue;
@@ -206,12 +206,10 @@ impl Intake {
                 refuse(raw, codes::AREA_NOT_IN_USE, format!("a code that was not in use on {event_date}"));
                 continue;
             }
-            let facility_id = text("facility_id", row);
-            let unknown =
-                facility_id.as_ref().is_some_and(|facility| !self.registers.facilities.contains_key(facility));
-            let area_code = text("area_code", row)
-                .and_then(|code| self.registers.today(&code).map(str::to_owned))
-                .or_else(|| self.registers.area_of(facility_id.as_deref()?).map(str::to_owned));
+            let facility_id = facilities(row);
+            let unknown = facility_id.is_some_and(|facility| !self.registers.facilities.contains_key(facility));
+            let area_code =
+                areas(row).and_then(|code| self.registers.today(code)).or_else(|| self.registers.area_of(facility_id?));
             let late = event_date < Day::of_micros(now).plus(-LATE_AFTER_DAYS);
             mapped.push(Mapped {
                 raw: raw as usize,
@@ -223,9 +221,9 @@ impl Intake {
                 event_time,
                 event_date,
                 value,
-                denominator: number("denominator", row),
-                person_key: text("person_key", row),
-                slot: text("slot", row),
+                denominator: denominator(row),
+                person_key: persons(row),
+                slot: slots(row),
                 quality: flags(stated.quality.as_deref(), late, unknown),
             });
         }
@@ -265,6 +263,9 @@ pub fn feed_topic(prefix: &str, feed: &str) -> String {
 }
 
 fn flags(stated: Option<&str>, late: bool, unknown_facility: bool) -> Option<String> {
+    if stated.is_none() && !late && !unknown_facility {
+        return None;
+    }
     let mut flags: BTreeSet<&str> = stated.unwrap_or("").split(',').filter(|flag| !flag.is_empty()).collect();
     if late {
         flags.insert("late");

@@ -113,13 +113,28 @@ impl Subkey {
 }
 
 /// The first 16 bytes of SHA-256 over length-prefixed parts, as hex: stable names of records and contents.
-pub fn stable_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+#[derive(Default)]
+pub struct StableHash(Sha256);
+
+impl StableHash {
+    /// Adds a part, given in pieces.
+    pub fn part(&mut self, pieces: &[&[u8]]) {
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.0.update((length as u64).to_be_bytes());
+        pieces.iter().for_each(|piece| self.0.update(piece));
     }
-    hex(&head(&hash.finalize()))
+
+    /// 32 hexadecimal digits.
+    pub fn finish(self) -> String {
+        hex(&head(&self.0.finalize()))
+    }
+}
+
+/// The hash of parts that are there as a whole.
+pub fn stable_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = StableHash::default();
+    parts.into_iter().for_each(|part| hash.part(&[part]));
+    hash.finish()
 }
 
 fn head(bytes: &[u8]) -> [u8; TOKEN_BYTES] {

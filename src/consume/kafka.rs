@@ -92,11 +92,11 @@ impl KafkaSource {
             if generation != self.generation {
                 continue;
             }
-            let at = message.position.to_string();
+            let position = message.position.clone();
             if !cut.add(from, message) {
                 return Err(Problem::new(
                     codes::kafka::KAFKA_READ,
-                    at,
+                    position.to_string(),
                     format!("it was read at {from}, which does not join"),
                 ));
             }

@@ -21,7 +21,7 @@ pub enum Scan {
 
 /// Finds the kind of bare JSON by its top-level keys.
 pub fn scan(feed: &Feed, text: &str) -> Result<Scan, Box<Fault>> {
-    let mut keys = TopKeys { feed, kinds: 0, kind: None, specversion: false };
+    let mut keys = TopKeys::of(feed);
     let mut json = serde_json::Deserializer::from_str(text);
     let scanned = (&mut keys).deserialize(&mut json).and_then(|()| json.end());
     match (scanned, keys.kind) {
@@ -42,20 +42,30 @@ pub fn scan(feed: &Feed, text: &str) -> Result<Scan, Box<Fault>> {
     }
 }
 
-struct TopKeys<'f> {
+/// What the top-level keys say so far.
+pub struct TopKeys<'f> {
     feed: &'f Feed,
     kinds: usize,
     kind: Option<usize>,
     specversion: bool,
+    escaped: bool,
 }
 
-impl TopKeys<'_> {
-    fn see(&mut self, key: &str) {
+impl<'f> TopKeys<'f> {
+    pub const fn of(feed: &'f Feed) -> Self {
+        Self { feed, kinds: 0, kind: None, specversion: false, escaped: false }
+    }
+
+    /// The one kind that they name; nothing where a key is spelled with escapes and may be any.
+    pub fn plain_kind(&self) -> Option<usize> {
+        self.kind.filter(|_| self.kinds == 1 && !self.escaped)
+    }
+
+    pub fn see(&mut self, key: &str) {
         self.specversion |= key == "specversion";
+        self.escaped |= key.contains('\\');
         for (index, kind) in self.feed.kinds.iter().enumerate() {
-            let root = &kind.contract.root;
-            let identifies = root.find(key, 0).is_some_and(|at| root.fields[at].name == kind.contract.unique_key);
-            if identifies && self.kind != Some(index) {
+            if kind.contract.is_unique(key) && self.kind != Some(index) {
                 self.kind = Some(index);
                 self.kinds += 1;
             }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::consume::message::Message;
-use crate::consume::source::{Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance};
+use crate::consume::source::{self, Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance};
 use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
 use crate::problem::{Problem, Result, codes};
 
@@ -214,8 +214,8 @@ fn is_ours(assigned: &Option<BTreeSet<Partition>>, partition: &Partition) -> boo
     assigned.as_ref().is_none_or(|assigned| assigned.contains(partition))
 }
 
-fn is_of(message: &Message, (topic, partition): &Partition) -> bool {
-    *message.position.topic == **topic && message.position.partition == *partition
+fn is_of(message: &Message, partition: &Partition) -> bool {
+    source::is_of(&message.position, partition)
 }
 
 #[async_trait]

@@ -18,8 +18,8 @@ const DEPTH_MAX: usize = 16;
 /// A class-day has some dozens. Beyond this the work for one message would delay its neighbours.
 const KEYS_MAX: usize = 10_000;
 
-/// The payload of a message as text.
-pub fn payload_text(message: &Message) -> Result<&str, Box<Fault>> {
+/// The payload of a message as text; `see` is told its top-level keys as they stand, if it is JSON at all.
+pub fn payload_text<'m>(message: &'m Message, see: &mut dyn FnMut(&str)) -> Result<&'m str, Box<Fault>> {
     let header_bytes: usize = message.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if header_bytes > HEADER_BYTES_MAX {
         return Err(Fault::new(codes::HEADERS_TOO_LARGE, format!("{header_bytes} bytes")));
@@ -28,11 +28,11 @@ pub fn payload_text(message: &Message) -> Result<&str, Box<Fault>> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Fault::new(codes::PAYLOAD_TOO_LARGE, format!("{} bytes", payload.len())));
     }
-    text_of(payload)
+    text_of(payload, see)
 }
 
 /// The bytes as text within the limits.
-pub fn text_of(payload: &[u8]) -> Result<&str, Box<Fault>> {
+pub fn text_of<'m>(payload: &'m [u8], see: &mut dyn FnMut(&str)) -> Result<&'m str, Box<Fault>> {
     const COMPRESSED: [(&[u8], &str); 2] = [(&[0x1F, 0x8B], "gzip"), (&[0x28, 0xB5, 0x2F, 0xFD], "zstd")];
     if let Some((_, name)) = COMPRESSED.iter().find(|(magic, _)| payload.starts_with(magic)) {
         return Err(Fault::new(codes::COMPRESSED_BODY, format!("{name} data")));
@@ -46,40 +46,54 @@ pub fn text_of(payload: &[u8]) -> Result<&str, Box<Fault>> {
     if text.trim().is_empty() {
         return Err(Fault::new(codes::EMPTY_PAYLOAD, format!("{} bytes of nothing", text.len())));
     }
-    check_shape(text)?;
+    check_shape(text, see)?;
     Ok(text)
 }
 
 /// Counts levels and keys without reading values, so that a hostile shape costs one pass over its bytes.
-fn check_shape(text: &str) -> Result<(), Box<Fault>> {
-    let (mut depth, mut keys) = (0_usize, 0_usize);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
+fn check_shape(text: &str, see: &mut dyn FnMut(&str)) -> Result<(), Box<Fault>> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut keys, mut at) = (0_usize, 0_usize, 0_usize);
+    let mut string = 0..0;
+    while let Some(byte) = bytes.get(at) {
         match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b':' => keys += 1,
-            b'"' => {
-                while let Some(inner) = bytes.next() {
-                    match inner {
-                        b'\\' => {
-                            bytes.next();
-                        }
-                        b'"' => break,
-                        _ => {}
-                    }
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return Err(Fault::new(codes::TOO_DEEP, format!("level {depth}")));
                 }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' => {
+                keys += 1;
+                if depth == 1 {
+                    see(text.get(string.clone()).unwrap_or_default());
+                }
+            }
+            b'"' => {
+                string = at + 1..end_of_string(bytes, at + 1);
+                at = string.end;
             }
             _ => {}
         }
-        if depth > DEPTH_MAX {
-            return Err(Fault::new(codes::TOO_DEEP, format!("level {depth}")));
-        }
+        at += 1;
     }
     if keys > KEYS_MAX {
         return Err(Fault::new(codes::TOO_MANY_KEYS, format!("{keys} keys")));
     }
     Ok(())
+}
+
+/// Where the string that begins at `from` has its closing quote.
+fn end_of_string(bytes: &[u8], mut from: usize) -> usize {
+    while let Some(byte) = bytes.get(from) {
+        match byte {
+            b'"' => return from,
+            b'\\' => from += 2,
+            _ => from += 1,
+        }
+    }
+    from
 }
 
 /// A fault of JSON itself; serde_json's words for these are fixed texts without content.

@@ -21,8 +21,11 @@ use crate::fault;
 use crate::kafka::trouble;
 use crate::problem::codes;
 
-/// How long one poll waits: the latency of a stop, a restart and a resume, not of a message.
-const POLL: Duration = Duration::from_millis(20);
+/// How long one poll waits: the latency of a stop and a restart, not of a message. In its last millisecond it does not
+/// rest, so a short one would keep a processor busy.
+const POLL: Duration = Duration::from_millis(100);
+/// The queue is full, so nothing can come: it is looked at this often.
+const FULL: Duration = Duration::from_millis(2);
 
 /// How long a look for missing topics may keep the poll waiting: well below the session's timeout.
 const LOOK: Duration = Duration::from_millis(500);
@@ -55,8 +58,10 @@ impl Poller {
                 self.shared.reading.take_all();
                 self.start_again();
             }
-            let polled = self.consumer.poll(POLL).map(|polled| polled.map(|message| self.shared.reading.see(&message)));
+            let wait = if self.paused { Duration::ZERO } else { POLL };
+            let polled = self.consumer.poll(wait).map(|polled| polled.map(|message| self.shared.reading.see(&message)));
             match polled {
+                None if self.paused => std::thread::sleep(FULL),
                 None => {}
                 Some(Ok(Seen::Next(arrived))) => self.waiting.push_back(arrived),
                 Some(Ok(Seen::Before)) => {}
@@ -214,6 +219,7 @@ impl ConsumerContext for Member {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 self.0.assign(consumer, partitions);
+                tracing::info!(partitions = partitions.count(), "partitions assigned");
                 self.planned("source::assigned");
             }
             Rebalance::Revoke(partitions) if partitions.count() > 0 => {

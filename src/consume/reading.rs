@@ -55,6 +55,8 @@ struct State {
     said: BTreeSet<&'static str>,
     lag: BTreeMap<Partition, i64>,
     names: BTreeMap<String, Arc<str>>,
+    /// The partition of the message before: they come in runs.
+    last: Partition,
     generation: u64,
     assigned_anew: bool,
     unanswered: bool,
@@ -225,23 +227,27 @@ impl Reading {
     /// Judges a polled message and moves its partition's position.
     pub fn see(&self, message: &BorrowedMessage<'_>) -> Seen {
         let mut state = self.state();
+        let state = &mut *state;
         state.said.clear();
-        let partition = (message.topic().to_owned(), message.partition());
-        let Some(from) = state.positions.get(&partition).copied() else { return Seen::Before };
-        let (offset, timestamp) = (message.offset(), micros(message));
-        let last = state.witnesses.remove(&partition);
+        let (topic, number, offset) = (message.topic(), message.partition(), message.offset());
+        if state.last.1 != number || state.last.0 != topic {
+            state.last = (topic.to_owned(), number);
+        }
+        let Some(position) = state.positions.get_mut(&state.last) else { return Seen::Before };
+        let (from, timestamp) = (*position, micros(message));
+        let witness = if state.witnesses.is_empty() { None } else { state.witnesses.remove(&state.last) };
         if offset < from {
-            return match last {
+            return match witness {
                 Some((at, then)) if at == offset && then == witness_of(message) => Seen::Before,
                 _ => {
-                    state.hold(&partition, recreated(&partition.0, partition.1, offset));
+                    state.hold(&(topic.to_owned(), number), recreated(topic, number, offset));
                     Seen::Gap
                 }
             };
         }
-        state.positions.insert(partition, offset + 1);
+        *position = offset + 1;
         let generation = state.generation;
-        let position = Position { topic: state.name(message.topic()), partition: message.partition(), offset };
+        let position = Position { topic: state.name(topic), partition: number, offset };
         let message = Message {
             position,
             timestamp,

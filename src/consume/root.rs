@@ -47,12 +47,14 @@ impl Compiler {
             self.note(words.node, folder::KEYWORD_MISSING, "a contract that is no object", help);
         }
         let root = self.object(words, 1, false);
+        let unique_key = self.needed(words, "x-unique-key");
         let mut contract = Contract {
             title: self.needed(words, "title"),
             description: self.needed(words, "description"),
             zh: self.needed(words, "x-zh"),
             ce_type: self.needed(words, "x-ce-type"),
-            unique_key: self.needed(words, "x-unique-key"),
+            unique_field: root.fields.iter().position(|field| field.name == unique_key),
+            unique_key,
             record_key: Vec::new(),
             revision: None,
             reported_at: None,

@@ -17,21 +17,21 @@ use crate::terms::{Day, Position};
 
 /// One row of a mapping, completed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mapped {
+pub struct Mapped<'r> {
     /// Row of the raw batch, and so of its statements.
     pub raw: usize,
-    pub signal: String,
-    pub unit_kind: String,
-    pub unit_id: String,
-    pub facility_id: Option<String>,
-    pub area_code: Option<String>,
+    pub signal: &'r str,
+    pub unit_kind: &'r str,
+    pub unit_id: &'r str,
+    pub facility_id: Option<&'r str>,
+    pub area_code: Option<&'r str>,
     /// Microseconds UTC.
     pub event_time: i64,
     pub event_date: Day,
     pub value: i64,
     pub denominator: Option<i64>,
-    pub person_key: Option<String>,
-    pub slot: Option<String>,
+    pub person_key: Option<&'r str>,
+    pub slot: Option<&'r str>,
     pub quality: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl SignalRows {
     }
 
     /// Adds a row; rows of one message come one after the other.
-    pub fn push(&mut self, position: &Position, stated: &Stated, mapped: &Mapped) {
+    pub fn push(&mut self, position: &Position, stated: &Stated, mapped: &Mapped<'_>) {
         let number = match &self.last {
             Some((last, number)) if last == position => number + 1,
             Some(_) | None => 0,
@@ -104,13 +104,13 @@ impl SignalRows {
             Some(stated.record_key.as_str()),
             Some(stated.operation.word()),
             Some(stated.content_hash.as_str()),
-            Some(mapped.signal.as_str()),
-            Some(mapped.unit_kind.as_str()),
-            Some(mapped.unit_id.as_str()),
-            mapped.facility_id.as_deref(),
-            mapped.area_code.as_deref(),
-            mapped.person_key.as_deref(),
-            mapped.slot.as_deref(),
+            Some(mapped.signal),
+            Some(mapped.unit_kind),
+            Some(mapped.unit_id),
+            mapped.facility_id,
+            mapped.area_code,
+            mapped.person_key,
+            mapped.slot,
             mapped.quality.as_deref(),
             stated.retry_of.as_deref(),
         ];

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::consume::message::Message;
 use crate::problem::{Problem, Result};
+use crate::terms::Position;
 
 /// A partition of a topic.
 pub type Partition = (String, i32);
@@ -113,19 +114,26 @@ pub(super) fn advance(starts: &mut Starts, epoch: &Epoch) {
 pub(super) struct Cut {
     epoch: Epoch,
     bytes: usize,
+    /// The partition of the message before: they come in runs.
+    last: Partition,
 }
 
 impl Cut {
     pub fn new(generation: u64) -> Self {
-        Self { epoch: Epoch { generation, ..Epoch::default() }, bytes: 0 }
+        Self { epoch: Epoch { generation, ..Epoch::default() }, bytes: 0, last: Partition::default() }
     }
 
     /// Adds a message that was read when the partition stood at `from`; false if it does not join what is there.
     pub fn add(&mut self, from: i64, message: Message) -> bool {
         let position = &message.position;
-        let partition = (position.topic.to_string(), position.partition);
+        if !is_of(position, &self.last) {
+            self.last = (position.topic.to_string(), position.partition);
+        }
+        if !self.epoch.ranges.contains_key(&self.last) {
+            self.epoch.ranges.insert(self.last.clone(), (from, from));
+        }
         let next = position.offset + 1;
-        let range = self.epoch.ranges.entry(partition).or_insert((from, from));
+        let Some(range) = self.epoch.ranges.get_mut(&self.last) else { return false };
         if range.1 != from || position.offset < from {
             return false;
         }
@@ -152,6 +160,11 @@ impl Cut {
     }
 }
 
+/// Whether a position lies in a partition.
+pub(super) fn is_of(position: &Position, (topic, partition): &Partition) -> bool {
+    position.partition == *partition && *position.topic == **topic
+}
+
 /// What a message weighs in a queue: its bytes, and a little for what stands around them.
 pub(super) fn size(message: &Message) -> usize {
     let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -159,7 +172,7 @@ pub(super) fn size(message: &Message) -> usize {
 }
 
 /// How long the next epoch may take: short when idle (latency), long under backlog (throughput), and never shorter
-/// than twice the last commit, or a slow disk would be given ever more commits.
+/// than the last commit took, or a slow disk would be given ever more commits.
 #[derive(Clone, Debug)]
 pub struct Pace {
     pub short_ms: u64,
@@ -180,7 +193,7 @@ impl Pace {
 
     pub fn limit(&self) -> EpochLimit {
         let wanted = if self.backlog { self.long_ms } else { self.short_ms };
-        let wait_ms = wanted.max(2 * self.last_commit_ms).min(WAIT_MS_MAX.max(self.long_ms));
+        let wait_ms = wanted.max(self.last_commit_ms).min(WAIT_MS_MAX.max(self.long_ms));
         EpochLimit { messages: self.messages, bytes: self.bytes, wait_ms }
     }
 
@@ -227,7 +240,7 @@ mod tests {
         pace.learn(100, 0, 30);
         assert_eq!(pace.limit().wait_ms, 1_000);
         pace.learn(1, 0, 200);
-        assert_eq!(pace.limit().wait_ms, 400);
+        assert_eq!(pace.limit().wait_ms, 200);
         pace.learn(1, 0, 3_600_000);
         assert_eq!(pace.limit().wait_ms, WAIT_MS_MAX);
     }

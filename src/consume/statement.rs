@@ -9,7 +9,7 @@ use crate::terms::{Day, MICROS_PER_DAY, MICROS_PER_SECOND, Operation};
 use super::columns::Column;
 use super::contract::{Contract, FieldPath};
 use super::feed::Kind;
-use super::identity::stable_hash;
+use super::identity::StableHash;
 use super::message::Fault;
 
 /// Clocks of senders differ by minutes; beyond this an event counts at its reporting time, with a flag.
@@ -69,7 +69,10 @@ impl Row<'_> {
         let event = contract.event_time.as_ref().and_then(|path| self.instant(path));
         let future = event.is_some_and(|event| event > clocks.now.saturating_add(AHEAD_TOLERATED));
         let raised = [(flags.bad_id, "bad_id"), (future, "future_time"), (flags.out_of_range, "out_of_range")];
-        let words: Vec<&str> = raised.into_iter().filter(|(raised, _)| *raised).map(|(_, word)| word).collect();
+        let quality = raised.iter().any(|(raised, _)| *raised).then(|| {
+            let words: Vec<&str> = raised.into_iter().filter(|(raised, _)| *raised).map(|(_, word)| word).collect();
+            words.join(",")
+        });
         Ok(Stated {
             message,
             record_key,
@@ -78,7 +81,7 @@ impl Row<'_> {
             operation: self.operation(contract),
             content_hash: String::new(),
             event_time: if future { Some(reported_at) } else { event },
-            quality: Some(words.join(",")).filter(|words| !words.is_empty()),
+            quality,
             retry_of: None,
         })
     }
@@ -106,21 +109,21 @@ impl Row<'_> {
     }
 
     fn record_key(&self, contract: &Contract) -> Result<String, Box<Fault>> {
-        let mut parts = vec![self.kind.feed.as_bytes().to_vec()];
+        let mut hash = StableHash::default();
+        hash.part(&[self.kind.feed.as_bytes()]);
         for path in &contract.record_key {
             // The first byte tells a text from a number, so "5" and 5 are two records.
-            let part = match (self.text(path), self.integer(path)) {
-                (Some(text), _) => [b"t", text.as_bytes()].concat(),
-                (None, Some(number)) => [&b"n"[..], &number.to_be_bytes()].concat(),
+            match (self.text(path), self.integer(path)) {
+                (Some(text), _) => hash.part(&[b"t", text.as_bytes()]),
+                (None, Some(number)) => hash.part(&[b"n", &number.to_be_bytes()]),
                 (None, None) => {
                     let mut fault = Fault::new(codes::MISSING_RECORD_KEY, "no usable value");
                     fault.pointer = format!("/{}", path.text.replace('.', "/"));
                     return Err(fault);
                 }
-            };
-            parts.push(part);
+            }
         }
-        Ok(stable_hash(parts.iter().map(Vec::as_slice)))
+        Ok(hash.finish())
     }
 
     fn reported_at(&self, contract: &Contract, clocks: Clocks) -> Result<i64, Box<Fault>> {

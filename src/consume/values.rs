@@ -153,11 +153,10 @@ pub fn holds_personal_number(text: &str, today: Day) -> bool {
     while let Some(skip) = bytes[start..].iter().position(u8::is_ascii_digit) {
         start += skip;
         let length = bytes[start..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let mut run = text[start..start + length].to_owned();
-        if length == 17 && matches!(bytes.get(start + 17), Some(b'X' | b'x')) {
-            run.push('X');
-        }
-        if is_mobile(&run) || is_resident_number(&run, today) {
+        let run = &text[start..start + length];
+        let with_x = length == 17 && matches!(bytes.get(start + 17), Some(b'X' | b'x'));
+        if is_mobile(run) || is_resident_number(run, today) || (with_x && is_resident_number(&format!("{run}X"), today))
+        {
             return true;
         }
         start += length;

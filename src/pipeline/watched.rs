@@ -128,7 +128,7 @@ mod tests {
         let taken = Taken::from([("feed".to_owned(), TopicTaken { consumed: 10, quarantined })]);
         let reach = BTreeMap::from([(("feed".to_owned(), 3), (40, 52))]);
         let standing = Standing { brokers_up: Some(1), reach, ..Standing::default() };
-        consumed(&observed, &Step::Epoch { messages: 10, bytes: 1, taken }, standing);
+        consumed(&observed, &Step::Epoch { messages: 10, bytes: 1, took_ms: 1, taken }, standing);
         let text = observed.metrics.text();
         for line in [
             "qianshao_messages_consumed_total{topic=\"feed\"} 10",
