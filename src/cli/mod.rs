@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -28,6 +29,11 @@ mod scan;
 mod serve;
 mod sql;
 mod verify;
+
+/// Planning a query recurses; a worker's stack must hold the deepest one that the limits allow.
+const STACK_BYTES: usize = 16 << 20;
+/// A thread that still waits for Kafka or a disk does not keep an ended process alive: what it was at is not committed.
+const THREADS_WAIT: Duration = Duration::from_secs(1);
 
 /// Epidemic surveillance as a stream: reporting channels in, explained alerts out.
 /// 传染病监测流处理：多渠道报告进，可解释的预警出。
@@ -111,8 +117,31 @@ impl Words {
     }
 }
 
+/// Parses the command line, sets up logging, runs one verb, maps the outcome to an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.log_filter(), cli.log_format());
+    #[cfg(feature = "faults")]
+    if let Err(problem) = crate::fault::arm_from_environment() {
+        tracing::error!(%problem, "no run with an unknown fault");
+        return ExitCode::from(2);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(cli));
+            runtime.shutdown_timeout(THREADS_WAIT);
+            code
+        }
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            ExitCode::from(2)
+        }
+    }
+}
+
 /// Runs one verb.
-pub async fn run(cli: Cli) -> ExitCode {
+async fn run(cli: Cli) -> ExitCode {
     let done = match cli.verb {
         Verb::Demo(demo) => city::demo(*demo).await,
         Verb::Serve(serve) => serve::serve(&serve).await,

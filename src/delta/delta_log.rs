@@ -23,6 +23,7 @@ use url::Url;
 
 use super::files;
 use super::log::{Append, Appended, Head, Log};
+use super::recent::Recent;
 use super::tables::Table;
 use super::{maintain, repair, store};
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ pub struct DeltaLog {
     store: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
     open: BTreeMap<Table, Mutex<Option<Open>>>,
+    recent: Recent,
 }
 
 /// A table as we last saw it.
@@ -67,7 +69,8 @@ impl DeltaLog {
             }
         }
         let open = Table::ALL.into_iter().map(|table| (table, Mutex::new(None))).collect();
-        let log = Self { root, store: Arc::new(store::DurableStore::on(disk)), clock, open };
+        let (store, recent) = (Arc::new(store::DurableStore::on(disk)), Recent::default());
+        let log = Self { root, store, clock, open, recent };
         for table in Table::ALL {
             log.head(table).await?;
         }
@@ -204,10 +207,13 @@ impl Log for DeltaLog {
     async fn append(&self, table: Table, on: &Head, append: Append) -> Appended {
         let mut slot = self.slot(table).lock().await;
         let Some(open) = slot.as_mut().filter(|open| open.head == *on) else { return Appended::Refused };
-        let mut actions = Vec::new();
+        let (mut actions, mut path) = (Vec::new(), None);
         if append.rows.num_rows() > 0 {
             match self.put_rows(table, &append).await {
-                Ok(add) => actions.push(Action::Add(add)),
+                Ok(add) => {
+                    path = Some(add.path.clone());
+                    actions.push(Action::Add(add));
+                }
                 Err(reason) => return Appended::Unknown(reason),
             }
         }
@@ -219,6 +225,12 @@ impl Log for DeltaLog {
                 head.version += 1;
                 head.clock = append.known_at.micros();
                 head.marks.extend(append.marks);
+                // Only signals are followed; what cannot be kept is read from its file.
+                if let (Table::Signals, Some(path)) = (table, path)
+                    && let Ok(rows) = files::stamped(table, &append.rows, append.known_at)
+                {
+                    self.recent.keep(&path, rows);
+                }
                 open.table.state = Some(state);
                 open.head = head.clone();
                 if head.version.is_multiple_of(CHECKPOINT_EVERY) {
@@ -241,6 +253,11 @@ impl Log for DeltaLog {
         let folder = self.folder(table);
         let mut batches = Vec::new();
         for add in live {
+            // A commit's rows have one time, and that is within.
+            if let Some(rows) = self.recent.rows(&add.path) {
+                batches.push(rows);
+                continue;
+            }
             let path = folder.join(&add.path);
             let at = |found: String| Problem::new(codes::log::FILE_NOT_DECODED, path.display().to_string(), found);
             let bytes = tokio::fs::read(&path).await.map_err(|error| at(error.to_string()))?;

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::{filter_record_batch, max, min};
+use arrow::compute::{concat_batches, filter_record_batch, max, min};
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use deltalake::kernel::Add;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
 use super::tables::{Table, UTC};
@@ -28,6 +29,12 @@ pub const TAG_OFFSETS: &str = "qs.offsets";
 /// Tags: smallest and greatest `known_at` of the rows, microseconds.
 pub const TAG_KNOWN_FROM: &str = "qs.known_from";
 pub const TAG_KNOWN_TO: &str = "qs.known_to";
+
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 65_536;
+
+/// Columns of which hardly a value comes twice: a dictionary of them is only work.
+const DISTINCT: [&str; 4] = ["record_key", "content_hash", "offset", "person_key"];
 
 /// Offset ranges `[from, to)` by `topic/partition`.
 pub type Ranges = BTreeMap<String, (i64, i64)>;
@@ -54,9 +61,8 @@ pub fn encode_stamped(
     data_change: bool,
 ) -> Result<DataFile> {
     let mut bytes = Vec::new();
-    let level = ZstdLevel::try_new(1).unwrap_or_default();
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-    let mut writer = ArrowWriter::try_new(&mut bytes, table.schema_in_file(), Some(properties)).map_err(unwritten)?;
+    let properties = Some(properties(data_change));
+    let mut writer = ArrowWriter::try_new(&mut bytes, table.schema_in_file(), properties).map_err(unwritten)?;
     for batch in rows {
         writer.write(batch).map_err(unwritten)?;
     }
@@ -82,6 +88,20 @@ pub fn encode_stamped(
     Ok(DataFile { bytes: bytes.into(), add })
 }
 
+/// A commit's file is read once and merged soon, so it must be quick; a merged one is kept, so it must be small.
+fn properties(is_commit: bool) -> WriterProperties {
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    let compression = if is_commit { Compression::SNAPPY } else { Compression::ZSTD(level) };
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        // A file is one page or few: statistics of pages say nothing more.
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    let plain = |properties: WriterPropertiesBuilder, column: &&str| {
+        properties.set_column_dictionary_enabled(ColumnPath::from(*column), false)
+    };
+    DISTINCT.iter().fold(properties, plain).build()
+}
+
 /// The rows of one commit as readers see them, without a file between.
 pub fn stamped(table: Table, rows: &RecordBatch, known_at: KnownAt) -> Result<RecordBatch> {
     dated(table, &stamp(table, rows, known_at)?, known_at.day())
@@ -94,23 +114,60 @@ fn dated(table: Table, batch: &RecordBatch, known_date: Day) -> Result<RecordBat
     RecordBatch::try_new(table.schema(), columns).map_err(unread)
 }
 
-/// Reads a data file back, in the table's whole schema, keeping `after < known_at <= until`.
+/// Reads a data file back, in the table's whole schema, keeping `after < known_at <= until`. The rows of one message
+/// lie in one batch.
 pub fn decode(table: Table, bytes: Bytes, known_date: Day, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
+    decode_by(BATCH_ROWS, table, bytes, known_date, after, until)
+}
+
+fn decode_by(
+    batch_rows: usize,
+    table: Table,
+    bytes: Bytes,
+    known_date: Day,
+    after: i64,
+    until: i64,
+) -> Result<Vec<RecordBatch>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .and_then(|builder| builder.with_batch_size(65_536).build())
+        .and_then(|builder| builder.with_batch_size(batch_rows).build())
         .map_err(unread)?;
-    let mut batches = Vec::new();
+    let mut batches: Vec<RecordBatch> = Vec::new();
     for batch in reader {
         let batch = dated(table, &batch.map_err(unread)?, known_date)?;
-        let keep = known_at_of(&batch)
-            .map(|known| known.iter().map(|at| at.map(|at| at > after && at <= until)).collect())
-            .ok_or_else(|| unread("no column known_at"))?;
-        let batch = filter_record_batch(&batch, &keep).map_err(unread)?;
+        let known = known_at_of(&batch).ok_or_else(|| unread("no column known_at"))?;
+        let is_within = |at: i64| at > after && at <= until;
+        // All rows of a commit have one time, so mostly all are kept or none.
+        let batch = match known.null_count() == 0 && known.values().iter().all(|at| is_within(*at)) {
+            true => batch,
+            false => {
+                let keep = known.iter().map(|at| at.map(is_within)).collect();
+                filter_record_batch(&batch, &keep).map_err(unread)?
+            }
+        };
         if batch.num_rows() > 0 {
-            batches.push(batch);
+            join(&mut batches, batch)?;
         }
     }
     Ok(batches)
+}
+
+/// Adds a batch; the rows of a message that began in the batch before come over, because they win or lose together.
+fn join(batches: &mut Vec<RecordBatch>, batch: RecordBatch) -> Result<()> {
+    let begun = batches.last().map_or(0, |last| {
+        let first = positions_of(&batch.slice(0, 1));
+        let of_first = |row: &usize| positions_of(&last.slice(*row, 1)) == first;
+        if first.is_empty() { 0 } else { (0..last.num_rows()).rev().take_while(of_first).count() }
+    });
+    let Some(last) = batches.pop_if(|_| begun > 0) else {
+        batches.push(batch);
+        return Ok(());
+    };
+    let whole = last.num_rows() - begun;
+    if whole > 0 {
+        batches.push(last.slice(0, whole));
+    }
+    batches.push(concat_batches(&batch.schema(), &[last.slice(whole, begun), batch]).map_err(unread)?);
+    Ok(())
 }
 
 /// The `known_at` column of a batch.
@@ -202,4 +259,28 @@ fn unwritten(error: impl std::fmt::Display) -> Box<Problem> {
 
 fn unread(error: impl std::fmt::Display) -> Box<Problem> {
     Problem::new(codes::log::FILE_NOT_DECODED, "a data file being read", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::testing::rows;
+
+    #[test]
+    fn the_rows_of_one_message_lie_in_one_batch() {
+        let offsets = [1, 1, 1, 2, 2, 3, 3, 3, 3, 4];
+        let sent = rows(Table::Signals, "t", 0, &offsets);
+        let file = encode(Table::Signals, &sent, KnownAt(7), &Ranges::new(), 7).unwrap();
+        for batch_rows in 1..=offsets.len() {
+            let (bytes, day) = (file.bytes.clone(), KnownAt(7).day());
+            let batches = decode_by(batch_rows, Table::Signals, bytes, day, 0, 9).unwrap();
+            let read: Vec<Vec<i64>> = batches
+                .iter()
+                .map(|batch| positions_of(batch).iter().map(|position| position.offset).collect())
+                .collect();
+            assert_eq!(read.concat(), offsets, "{batch_rows} rows at a time");
+            let is_parted = |pair: &[Vec<i64>]| pair[0].last() == pair[1].first();
+            assert!(!read.windows(2).any(is_parted), "{batch_rows} rows at a time: {read:?}");
+        }
+    }
 }

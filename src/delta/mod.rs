@@ -9,6 +9,7 @@ pub mod log;
 pub mod commit;
 pub mod store;
 pub mod files;
+pub mod recent;
 pub mod repair;
 pub mod verify;
 pub mod delta_log;

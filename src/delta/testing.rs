@@ -23,7 +23,8 @@ pub fn epoch(topic: &str, partition: i32, from: i64, to: i64, bad: usize) -> Epo
     }
 }
 
-fn rows(table: Table, topic: &str, partition: i32, offsets: &[i64]) -> RecordBatch {
+/// Rows of one partition, a message an offset: the same offset again is another row of its message.
+pub fn rows(table: Table, topic: &str, partition: i32, offsets: &[i64]) -> RecordBatch {
     let n = offsets.len();
     let schema = table.schema_unstamped();
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
