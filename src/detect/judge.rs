@@ -131,9 +131,9 @@ impl Judge {
     }
 
     fn reconcile(&self, pack: &Pack, tick: i64, changed: &Changes) -> Vec<Alert> {
-        let mut by_rule: BTreeMap<&str, Vec<Alert>> = BTreeMap::new();
+        let mut by_rule: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
         for alert in self.alerts.values() {
-            by_rule.entry(&alert.rule).or_default().push(alert.clone());
+            by_rule.entry(&alert.rule).or_default().push(alert);
         }
         let mut changes = Vec::new();
         for rule in &pack.rules {
@@ -148,11 +148,11 @@ impl Judge {
             let alerts = by_rule.remove(rule.id.as_str()).unwrap_or_default();
             // A rule that never came to an answer in this life says nothing, least of all that its alerts are unfounded.
             let Some(standing) = self.standing.get(&rule.id) else { continue };
-            changes.extend(reconcile(&evaluation, standing, &alerts));
+            changes.extend(reconcile(&evaluation, standing, alerts));
         }
         // A rule that is no longer there supports nothing.
         for (_, alerts) in by_rule {
-            changes.extend(alerts.iter().filter_map(|alert| rule_gone(alert, Tick(tick))));
+            changes.extend(alerts.into_iter().filter_map(|alert| rule_gone(alert, Tick(tick))));
         }
         changes.sort_by(|one, other| (&one.id, one.revision).cmp(&(&other.id, other.revision)));
         changes

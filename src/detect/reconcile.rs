@@ -71,7 +71,11 @@ impl Evaluation<'_> {
 /// `standing` is every finding of the rule that holds at this tick in the evaluated scope; `alerts` is the newest revision
 /// of every alert of the rule in that scope, ended and withdrawn ones too. Time alone ends alerts, so those that are open
 /// belong to the scope whenever a day has begun.
-pub fn reconcile(evaluation: &Evaluation<'_>, standing: &[Finding], alerts: &[Alert]) -> Vec<Alert> {
+pub fn reconcile<'a>(
+    evaluation: &Evaluation<'_>,
+    standing: &'a [Finding],
+    alerts: impl IntoIterator<Item = &'a Alert>,
+) -> Vec<Alert> {
     let mut by_series: BTreeMap<&Series, (Vec<&Finding>, Vec<&Alert>)> = BTreeMap::new();
     for finding in standing {
         by_series.entry(&finding.series).or_default().0.push(finding);

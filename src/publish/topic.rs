@@ -25,8 +25,8 @@ use crate::publish::visible::Visible;
 const TRANSACTION_WAIT: Duration = Duration::from_millis(TRANSACTION_TIMEOUT_MS as u64);
 /// How long a broker may take to answer at all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// How long deliveries are served at a time; the last one is seen this late at most.
-const SERVE: Duration = Duration::from_millis(2);
+/// Deliveries are served this often; the last one is seen this late at most.
+const SERVE: Duration = Duration::from_millis(1);
 
 /// The publisher's end of Kafka.
 pub struct KafkaOutbox {
@@ -85,7 +85,7 @@ fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProdu
 
 /// With the broker's own words, where it said some: librdkafka's error is only that time ran out.
 fn unreachable(settings: &KafkaSettings, producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Box<Problem> {
-    producer.poll(SERVE);
+    serve(producer);
     let mut problem = trouble(codes::kafka::KAFKA_UNREACHABLE, format!("kafka {}", settings.bootstrap_servers), error);
     if let Some(words) = producer.context().last_words() {
         problem.found = format!("{}: {words}", problem.found);
@@ -161,7 +161,7 @@ fn send(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> KafkaRe
         let record = BaseRecord::to(&message.topic).key(message.key.as_bytes()).payload(&message.body).headers(headers);
         let mut refused = producer.send(record);
         while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) = refused {
-            producer.poll(SERVE);
+            serve(producer);
             refused = producer.send(record);
         }
         refused.map_err(|(error, _)| error)?;
@@ -171,9 +171,16 @@ fn send(producer: &BaseProducer<Deliveries>, messages: &[OutMessage]) -> KafkaRe
     }
     // librdkafka gives every message up after its own timeout, so this ends.
     while producer.in_flight_count() > 0 {
-        producer.poll(SERVE);
+        serve(producer);
     }
     producer.context().first_failure()
+}
+
+/// Serves what has come of deliveries, then rests. A poll with a timeout would not rest in its last millisecond: librdkafka
+/// counts in whole ones, and `rdkafka` asks it again and again for none.
+fn serve(producer: &BaseProducer<Deliveries>) {
+    producer.poll(Duration::ZERO);
+    std::thread::sleep(SERVE);
 }
 
 fn give_up(producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Published {
