@@ -8,6 +8,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Fields, TimeUnit};
 use regex::Regex;
 
+/// Optional fields that stand together and are often left out.
+const FIELDS_NEAR: usize = 4;
+
 /// A property of an object.
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -135,10 +138,12 @@ impl ObjectRule {
         }
     }
 
-    /// The field of a name or alias. Senders mostly keep the contract's order, so `guess` is tried first.
+    /// The field of a name or alias. Senders mostly keep the contract's order and leave some fields out, so `guess` and
+    /// the next ones are tried first.
     pub fn find(&self, name: &str, guess: usize) -> Option<usize> {
-        if self.fields.get(guess).is_some_and(|field| field.name == name) {
-            return Some(guess);
+        let mut near = self.fields.iter().enumerate().skip(guess).take(FIELDS_NEAR);
+        if let Some((index, _)) = near.find(|(_, field)| field.name == name) {
+            return Some(index);
         }
         let at = self.names.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
         Some(self.names[at].1)
