@@ -25,6 +25,8 @@ use crate::publish::visible::Visible;
 const TRANSACTION_WAIT: Duration = Duration::from_millis(TRANSACTION_TIMEOUT_MS as u64);
 /// How long a broker may take to answer at all.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long the broker's words are waited for when a connection has failed.
+const WORDS_WAIT: Duration = Duration::from_millis(20);
 /// Deliveries are served this often; the last one is seen this late at most.
 const SERVE: Duration = Duration::from_millis(1);
 
@@ -85,7 +87,8 @@ fn connect(settings: &KafkaSettings, transactional_id: &str) -> Result<BaseProdu
 
 /// With the broker's own words, where it said some: librdkafka's error is only that time ran out.
 fn unreachable(settings: &KafkaSettings, producer: &BaseProducer<Deliveries>, error: &KafkaError) -> Box<Problem> {
-    serve(producer);
+    // All that has come, and what comes at once: the words follow the error.
+    producer.poll(WORDS_WAIT);
     let mut problem = trouble(codes::kafka::KAFKA_UNREACHABLE, format!("kafka {}", settings.bootstrap_servers), error);
     if let Some(words) = producer.context().last_words() {
         problem.found = format!("{}: {words}", problem.found);
