@@ -47,6 +47,12 @@ mod tests {
     use arrow::array::Int64Array;
 
     use super::*;
+    use crate::clock::ManualClock;
+    use crate::delta::commit::commit_epoch;
+    use crate::delta::delta_log::DeltaLog;
+    use crate::delta::log::Log;
+    use crate::delta::tables::Table;
+    use crate::delta::testing::epoch;
 
     #[test]
     fn the_oldest_rows_go_first() {
@@ -61,5 +67,22 @@ mod tests {
             [false, false, true, true]
         );
         assert_eq!(recent.rows("3"), Some(rows(3)));
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_is_what_the_files_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        let log = DeltaLog::open(folder.path(), clock.clone()).await.unwrap();
+        for from in [0, 5, 10] {
+            commit_epoch(&log, &*clock, &epoch("t", 0, from, from + 5, 1)).await.unwrap();
+        }
+        let other = DeltaLog::open(folder.path(), clock).await.unwrap();
+        let (kept, read) = (
+            log.read(Table::Signals, i64::MIN, i64::MAX).await.unwrap(),
+            other.read(Table::Signals, i64::MIN, i64::MAX).await.unwrap(),
+        );
+        assert_eq!(kept.iter().map(RecordBatch::num_rows).sum::<usize>(), 12);
+        assert_eq!(kept, read);
     }
 }
