@@ -117,7 +117,7 @@ struct Sum {
 type Sums = Vec<Vec<Sum>>;
 
 impl<'a> Counting<'a> {
-    /// The same one by one.
+    /// The cells of the days `from ..= until`, one by one.
     pub fn cells(&self, wanted: &Wanted, from: Day, until: Day) -> BTreeMap<CellKey, Cell<'a>> {
         let key = |series: &CellSeries<'_>, day| CellKey {
             unit_kind: series.unit_kind.to_owned(),
@@ -129,7 +129,7 @@ impl<'a> Counting<'a> {
         all.iter().flat_map(|series| series.days.iter().map(|(day, cell)| (key(series, *day), *cell))).collect()
     }
 
-    /// The cells of the days `from ..= until`, by unit kind, unit, signal and day.
+    /// The same by unit kind, unit, signal and day.
     pub fn series(&self, wanted: &Wanted, from: Day, until: Day) -> Vec<CellSeries<'a>> {
         let chosen = self.places.wanted(wanted);
         let (mut keys, mut sums) = (Distinct::<(u32, Name)>::default(), Sums::new());

@@ -8,7 +8,7 @@ use super::meanings::{Count, Meanings};
 use super::names::{Name, Names};
 use super::records::Records;
 use super::rows::{NONE, Series};
-use crate::delta::registers::Registers;
+use crate::delta::registers::{Lineage, Registers};
 
 /// Where one series counts.
 #[derive(Clone, Copy, Debug)]
@@ -187,11 +187,15 @@ fn above_of<'a>(records: &'a Records, registers: &'a Registers, series: &Series)
         return Vec::new();
     }
     let lineage = series.area.map(|area| registers.lineage(names.text(area))).unwrap_or_default();
-    let units = [
-        ("facility", series.facility.map(|facility| names.text(facility))),
-        ("town", lineage.town),
-        ("county", lineage.county),
-        ("prefecture", lineage.prefecture),
-    ];
-    units.into_iter().filter_map(|(kind, id)| Some((kind, id?))).collect()
+    units_above(series.facility.map(|facility| names.text(facility)), lineage).collect()
+}
+
+/// A facility and the areas of a lineage, as units.
+pub(super) fn units_above<'a>(
+    facility: Option<&'a str>,
+    lineage: Lineage<'a>,
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let Lineage { town, county, prefecture } = lineage;
+    let units = [("facility", facility), ("town", town), ("county", county), ("prefecture", prefecture)];
+    units.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
 }

@@ -15,7 +15,7 @@ use super::columns::{Columns, said};
 use super::distinct::{Distinct, push};
 use super::names::{Name, Names, hex_128};
 use super::reporters::Reporters;
-use super::rows::{Group, NONE, OfDay, Row, Rows, Series, What};
+use super::rows::{NONE, OfDay, Row, Rows, Series, What};
 use crate::problem::Result;
 use crate::terms::{Day, Operation};
 
@@ -94,8 +94,6 @@ impl Records {
             self.feed_message(&columns, row..end, &mut changed);
             row = end;
         }
-        changed.sort_unstable();
-        changed.dedup();
         Ok(changed.into_iter().collect())
     }
 
@@ -118,7 +116,7 @@ impl Records {
             last: NONE,
         };
         let (topic, partition) = (columns.topic.value(first), columns.partition.value(first));
-        let known = self.by_key.find(key as u64, |number| self.records[*number as usize].key == key).copied();
+        let known = self.number(key);
         if let Some(number) = known {
             let old = self.records[number as usize];
             new.heard_at = new.heard_at.min(old.heard_at);
@@ -256,8 +254,11 @@ impl Records {
 
     /// The message that stands for a record, and may have retracted it.
     pub fn standing(&self, key: u128) -> Option<Statement<'_>> {
-        let number = self.by_key.find(key as u64, |number| self.records[*number as usize].key == key)?;
-        Some(self.statement_of(&self.records[*number as usize]))
+        Some(self.statement_of(&self.records[self.number(key)? as usize]))
+    }
+
+    fn number(&self, key: u128) -> Option<u32> {
+        self.by_key.find(key as u64, |number| self.records[*number as usize].key == key).copied()
     }
 
     fn statement_of(&self, record: &Record) -> Statement<'_> {
@@ -283,17 +284,17 @@ impl Records {
         rows
     }
 
-    /// Every group of the days `from ..= until` whose series is wanted, in order.
-    pub fn groups(&self, from: Day, until: Day, is_wanted: impl Fn(u32, &Series) -> bool) -> Vec<(Group, OfDay)> {
+    /// Every series that is wanted with its days `from ..= until`, by signal, day and the rest of the series.
+    pub fn groups(&self, from: Day, until: Day, is_wanted: impl Fn(u32, &Series) -> bool) -> Vec<(Series, OfDay)> {
         let mut groups = Vec::new();
         for number in 0..self.rows.series.len() as u32 {
             let series = self.rows.series.get(number);
             if is_wanted(number, &series) {
                 let days = self.rows.days_within(number, from, until);
-                groups.extend(days.iter().map(|of_day| (series.on(of_day.day), *of_day)));
+                groups.extend(days.iter().map(|of_day| (series, *of_day)));
             }
         }
-        groups.sort_unstable_by_key(|(group, _)| *group);
+        groups.sort_unstable_by_key(|(series, of_day)| (series.signal, of_day.day, *series));
         groups
     }
 

@@ -159,9 +159,9 @@ fn told(records: &Records) -> Told {
     let names = &records.names;
     let text = |name: u32| names.text(name).to_owned();
     let (mut rows, mut reports) = (BTreeMap::new(), BTreeMap::new());
-    for (group, of_day) in records.groups(Day(i32::MIN), Day(i32::MAX), |_, _| true) {
-        let facility = group.facility.map(text).unwrap_or_default();
-        let of_group = records.rows_in_order(of_day).into_iter().map(|row| {
+    for (series, of_day) in records.groups(Day(i32::MIN), Day(i32::MAX), |_, _| true) {
+        let facility = series.facility.map(text).unwrap_or_default();
+        let of_series = records.rows_in_order(of_day).into_iter().map(|row| {
             let stands = records.statement(&row);
             let person = row.person.map(|person| names.token(person).into_owned());
             let (key, revision, topic, offset) = (stands.key, stands.revision, stands.topic, stands.offset);
@@ -169,7 +169,7 @@ fn told(records: &Records) -> Told {
             assert_eq!(row.event_time, offset);
             format!("{key:x} {revision} {topic}/{offset} {operation} {value} {denominator:?} {person:?}")
         });
-        rows.insert((text(group.signal), group.day.0, text(group.unit_id), facility), of_group.collect());
+        rows.insert((text(series.signal), of_day.day.0, text(series.unit_id), facility), of_series.collect());
     }
     for (reporter, _, facility) in records.reporters.all() {
         let days = records.reporters.days(reporter).iter();

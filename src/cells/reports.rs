@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::places::units_above;
 use super::records::Records;
 use super::reporters::Said;
 use crate::delta::registers::{Duty, Owed, Registers};
@@ -241,11 +242,5 @@ pub fn turnout(records: &Records, registers: &Registers, from: Day, until: Day) 
 /// The facility itself and the areas above it.
 pub fn units_of<'a>(registers: &'a Registers, facility_id: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
     let lineage = registers.area_of(facility_id).map(|area| registers.lineage(area)).unwrap_or_default();
-    let units = [
-        ("facility", Some(facility_id)),
-        ("town", lineage.town),
-        ("county", lineage.county),
-        ("prefecture", lineage.prefecture),
-    ];
-    units.into_iter().filter_map(|(kind, id)| Some((kind, id?)))
+    units_above(Some(facility_id), lineage)
 }

@@ -9,27 +9,7 @@ use crate::terms::Day;
 /// No row, no record, no series.
 pub const NONE: u32 = u32::MAX;
 
-/// What rows are counted together: one unit, signal and day, of one kind, facility and area.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Group {
-    pub signal: Name,
-    pub day: Day,
-    pub unit_kind: Name,
-    pub unit_id: Name,
-    pub facility: Option<Name>,
-    pub area: Option<Name>,
-    pub feed: Name,
-    pub kind: Name,
-}
-
-impl Group {
-    pub const fn series(self) -> Series {
-        let Self { signal, unit_kind, unit_id, facility, area, feed, kind, .. } = self;
-        Series { signal, unit_kind, unit_id, facility, area, feed, kind }
-    }
-}
-
-/// Everything of a group but its day. Compared as groups of one day are.
+/// What rows of one day are counted together: one unit and signal, of one kind, facility and area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
     pub signal: Name,
@@ -39,13 +19,6 @@ pub struct Series {
     pub area: Option<Name>,
     pub feed: Name,
     pub kind: Name,
-}
-
-impl Series {
-    pub const fn on(self, day: Day) -> Group {
-        let Self { signal, unit_kind, unit_id, facility, area, feed, kind } = self;
-        Group { signal, day, unit_kind, unit_id, facility, area, feed, kind }
-    }
 }
 
 /// What a row says apart from whom it is about; most say one of a few hundred things.

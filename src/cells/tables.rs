@@ -26,7 +26,7 @@ use super::moment::Moment;
 use super::names::Name;
 use super::records::Records;
 use super::reports::Turnout;
-use super::rows::{Group, NONE, Row, Series};
+use super::rows::{NONE, Row, Series};
 use crate::delta::tables::time_type;
 use crate::terms::Day;
 
@@ -369,13 +369,13 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
     });
     let mut columns: Vec<Column> = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
     let mut count = 0;
-    for (group, of_day) in &groups {
+    for (series, of_day) in &groups {
         let mut rows = records.rows_in_order(*of_day);
         rows.retain(|row| row.what.counts);
         count += rows.len();
-        let syndrome = meanings.any(names.text(group.signal)).map(|meaning| meaning.syndrome.as_str());
+        let syndrome = meanings.any(names.text(series.signal)).map(|meaning| meaning.syndrome.as_str());
         for (field, column) in schema.fields().iter().zip(&mut columns) {
-            tell(records, group, syndrome, &rows, field.name(), column);
+            tell(records, (series, of_day.day), syndrome, &rows, field.name(), column);
         }
     }
     let columns = columns.into_iter().map(Column::finish).collect();
@@ -383,20 +383,27 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
-/// What the rows of one group say in the column `name` of `signals`.
-fn tell(records: &Records, group: &Group, syndrome: Option<&str>, rows: &[Row], name: &str, column: &mut Column) {
+/// What the rows of one series and day say in the column `name` of `signals`.
+fn tell(
+    records: &Records,
+    (series, day): (&Series, Day),
+    syndrome: Option<&str>,
+    rows: &[Row],
+    name: &str,
+    column: &mut Column,
+) {
     let names = &records.names;
     let text = |name: Name| Some(names.text(name));
     let says = |row: &Row| records.statement(row);
     match name {
-        "unit_kind" => column.same_text(text(group.unit_kind), rows.len()),
-        "unit_id" => column.same_text(text(group.unit_id), rows.len()),
-        "signal" => column.same_text(text(group.signal), rows.len()),
-        "event_date" => column.same_number(group.day.0.into(), rows.len()),
-        "feed" => column.same_text(text(group.feed), rows.len()),
-        "kind" => column.same_text(text(group.kind), rows.len()),
-        "area_code" => column.same_text(group.area.and_then(text), rows.len()),
-        "facility_id" => column.same_text(group.facility.and_then(text), rows.len()),
+        "unit_kind" => column.same_text(text(series.unit_kind), rows.len()),
+        "unit_id" => column.same_text(text(series.unit_id), rows.len()),
+        "signal" => column.same_text(text(series.signal), rows.len()),
+        "event_date" => column.same_number(day.0.into(), rows.len()),
+        "feed" => column.same_text(text(series.feed), rows.len()),
+        "kind" => column.same_text(text(series.kind), rows.len()),
+        "area_code" => column.same_text(series.area.and_then(text), rows.len()),
+        "facility_id" => column.same_text(series.facility.and_then(text), rows.len()),
         "syndrome" => column.same_text(syndrome, rows.len()),
         "person_key" => {
             rows.iter().for_each(|row| column.text(row.person.map(|person| names.token(person)).as_deref()))

@@ -173,9 +173,9 @@ impl Inputs<'_> {
             self.moment.places.get(number).is_authoritative
                 && subjects.iter().any(|subject| self.counts_for(series, subject))
         });
-        for (group, of_day) in groups {
-            let series = group.series();
-            let is_inside = |subject: &Subject| group.day >= subject.from && group.day <= subject.until;
+        for (series, of_day) in groups {
+            let day = of_day.day;
+            let is_inside = |subject: &Subject| day >= subject.from && day <= subject.until;
             if !subjects.iter().any(|subject| is_inside(subject) && self.counts_for(&series, subject)) {
                 continue;
             }
@@ -185,16 +185,16 @@ impl Inputs<'_> {
                     left_out += 1;
                     continue;
                 }
-                if !told.insert((topic, partition, offset, group)) {
+                if !told.insert((topic, partition, offset, series, day)) {
                     continue;
                 }
                 let detail = format!(
                     "record_key={key:032x} revision={revision} known_at={} {} {} {} {}",
                     local_text(known_at),
-                    names.text(group.unit_kind),
-                    names.text(group.unit_id),
-                    names.text(group.signal),
-                    group.day,
+                    names.text(series.unit_kind),
+                    names.text(series.unit_id),
+                    names.text(series.signal),
+                    day,
                 );
                 why.say(
                     LineKind::Record,
