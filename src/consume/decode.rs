@@ -80,11 +80,6 @@ pub fn decode<M: Borrow<Message>>(feed: &Feed, messages: &[M], context: &Context
     (decoded, rejected)
 }
 
-fn reserved(mut columns: Vec<Column>, rows: usize) -> Vec<Column> {
-    columns.iter_mut().for_each(|column| column.reserve(rows));
-    columns
-}
-
 /// The growing batch of one kind.
 struct Batch {
     kind: Arc<Kind>,
@@ -104,12 +99,14 @@ impl Batch {
     /// With room for `rows` messages: memory that nobody touches costs nothing, and what grows is copied.
     fn new(kind: &Arc<Kind>, rows: usize, context: &Context<'_>) -> Self {
         let contract = &kind.contract;
+        let mut columns = columns_of(&contract.root);
+        columns.iter_mut().for_each(|column| column.reserve(rows));
         let drops = contract.root.fields.iter().any(|field| field.shape.drops());
         Self {
             kind: Arc::clone(kind),
             subkeys: contract.domains.iter().map(|domain| context.pseudonyms.subkey(domain)).collect(),
             hash_key: drops.then(|| context.pseudonyms.subkey("content hash")),
-            columns: reserved(columns_of(&contract.root), rows),
+            columns,
             reported: Column::instants(),
             operations: Column::texts(),
             qualities: Column::texts(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::consume::message::Message;
-use crate::consume::source::{self, Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance};
+use crate::consume::source::{Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance, is_of};
 use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
 use crate::problem::{Problem, Result, codes};
 
@@ -136,7 +136,8 @@ impl MemorySource {
         self.seen = 0;
         let ends = self.feeds.with(|state| {
             let low = |partition: &Partition, end: i64| {
-                let mut offsets = state.messages.iter().filter(|m| is_of(m, partition)).map(|m| m.position.offset);
+                let mut offsets =
+                    state.messages.iter().filter(|m| is_of(&m.position, partition)).map(|m| m.position.offset);
                 offsets.next().unwrap_or(end)
             };
             let marks = |(partition, high): (&Partition, &i64)| {
@@ -168,7 +169,7 @@ impl MemorySource {
         let Start { next, witness } = start.filter(|_| matches!(verdict, Verdict::Read { .. }))?;
         let partition = (topic.to_owned(), number);
         let before = self.feeds.with(|state| {
-            let mut read = state.messages.iter().filter(|message| is_of(message, &partition));
+            let mut read = state.messages.iter().filter(|message| is_of(&message.position, &partition));
             read.find(|message| message.position.offset == next - 1).map(Message::witness)
         });
         (before.zip(witness).is_some_and(|(found, known)| found != known))
@@ -212,10 +213,6 @@ impl MemorySource {
 
 fn is_ours(assigned: &Option<BTreeSet<Partition>>, partition: &Partition) -> bool {
     assigned.as_ref().is_none_or(|assigned| assigned.contains(partition))
-}
-
-fn is_of(message: &Message, partition: &Partition) -> bool {
-    source::is_of(&message.position, partition)
 }
 
 #[async_trait]

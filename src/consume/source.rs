@@ -128,9 +128,7 @@ impl Cut {
         let position = &message.position;
         if !is_of(position, &self.last) {
             self.last = (position.topic.to_string(), position.partition);
-        }
-        if !self.epoch.ranges.contains_key(&self.last) {
-            self.epoch.ranges.insert(self.last.clone(), (from, from));
+            self.epoch.ranges.entry(self.last.clone()).or_insert((from, from));
         }
         let next = position.offset + 1;
         let Some(range) = self.epoch.ranges.get_mut(&self.last) else { return false };
