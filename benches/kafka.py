@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/kills"))
 from brokers import Brokers, Failed, ended, until
-from program import ROLES, Deployment
+from program import Deployment
 
 LOCAL = timezone(timedelta(hours=8))
 # What a city of this size has sent before the first card comes.
@@ -31,33 +31,28 @@ HISTORY_DAYS = 14
 SEED = 12
 
 
-def cpu_seconds(process):
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+def spent(place):
+    """Seconds of processor of a process, or of one of its threads."""
+    fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(process):
+    return spent(Path(f"/proc/{process.pid}"))
 
 
 def by_thread(process):
     """Seconds of processor by the name of the thread, the greatest first."""
-    spent = Counter()
+    threads = Counter()
     for task in Path(f"/proc/{process.pid}/task").iterdir():
-        fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-        spent[(task / "comm").read_text().strip()] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.most_common(6))
+        threads[(task / "comm").read_text().strip()] += spent(task)
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in threads.most_common(6))
 
 
-def peak_mb(process):
+def megabytes(process, what):
+    """`VmHWM` is the peak, `VmRSS` what is resident now."""
     status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
-
-
-def resident_mb(process):
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
-
-
-def judged_up_to_date(deployment):
-    query = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signal_history) AS VARCHAR) FROM ticks t"
-    until("everything is judged", lambda: deployment.ask(query) == ["true"], 600, 1)
+    return int(re.search(rf"{what}:\s+(\d+)", status)[1]) / 1024
 
 
 def started(deployment):
@@ -73,12 +68,12 @@ def backlog(deployment, wanted):
     cpu, began = cpu_seconds(life.process), time.monotonic()
     until("everything is read", lambda: deployment.lag() == 0, 3_600, 0.05)
     read_cpu, read_wall = cpu_seconds(life.process) - cpu, time.monotonic() - began
-    judged_up_to_date(deployment)
+    deployment.judge_all(600)
     all_cpu, all_wall = cpu_seconds(life.process) - cpu, time.monotonic() - began
     print(f"committed: {read_wall:.1f} s, {read_cpu:.1f} s of processor, {deployment.total / read_cpu / 1e3:.0f} k messages a CPU-second")
     print(f"judged:    {all_wall:.1f} s, {all_cpu:.1f} s of processor, {deployment.total / all_cpu / 1e3:.0f} k messages a CPU-second")
     print(f"seconds by thread: {by_thread(life.process)}")
-    print(f"memory: peak {peak_mb(life.process):.0f} MB, then {resident_mb(life.process):.0f} MB; {life.count('epoch committed')} epochs")
+    print(f"memory: peak {megabytes(life.process, 'VmHWM'):.0f} MB, then {megabytes(life.process, 'VmRSS'):.0f} MB; {life.count('epoch committed')} epochs")
     finish(deployment, life, wanted)
 
 
@@ -163,7 +158,7 @@ def latency(deployment, wanted):
     at = lambda share: delays[min(len(delays) - 1, int(len(delays) * share))]
     print(f"{wanted.per_second * seconds} messages in {took:.0f} s, {len(delays)} alerts; {used / took:.2f} processors busy")
     print(f"from the producer's stamp to a committed read: p50 {at(.5):.2f} s, p90 {at(.9):.2f} s, p99 {at(.99):.2f} s, max {delays[-1]:.2f} s")
-    peak = peak_mb(life.process)
+    peak = megabytes(life.process, "VmHWM")
     life.stop()
     deployment.balanced()
     print(f"memory: peak {peak:.0f} MB")
@@ -173,7 +168,7 @@ def restart(deployment, wanted):
     deployment.send_city(SEED, wanted.days)
     life = started(deployment).ready()
     deployment.settle()
-    print(f"{deployment.total} messages of {wanted.days} days; {resident_mb(life.process):.0f} MB at rest, {peak_mb(life.process):.0f} MB at the peak")
+    print(f"{deployment.total} messages of {wanted.days} days; {megabytes(life.process, 'VmRSS'):.0f} MB at rest, {megabytes(life.process, 'VmHWM'):.0f} MB at the peak")
     life.kill()
     for _ in range(5):
         before = deployment.total

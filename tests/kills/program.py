@@ -147,9 +147,12 @@ class Deployment:
     def settle(self):
         """Everything is read, judged and published."""
         until("everything is read", lambda: self.lag() == 0, 400)
-        judged = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signal_history) AS VARCHAR) FROM ticks t"
-        until("everything is judged", lambda: self.ask(judged) == ["true"], 240, 0.5)
+        self.judge_all(240)
         until("everything is published", lambda: self.revisions() == self.visible(), 240, 0.5)
+
+    def judge_all(self, patience):
+        judged = "SELECT CAST(max(t.tick) >= (SELECT max(known_at) FROM signal_history) AS VARCHAR) FROM ticks t"
+        until("everything is judged", lambda: self.ask(judged) == ["true"], patience, 0.5)
 
     def revisions(self):
         return Counter(self.ask("SELECT concat(alert_id, ':', CAST(revision AS VARCHAR)) FROM alert_history"))
