@@ -1,7 +1,7 @@
 //! Named moments at which a test ends, fails, freezes or delays a run.
 //!
 //! Promises: without the feature `faults` a point does nothing and costs nothing; with it the program obeys
-//! `QIANSHAO_FAULT=point:hit:action` (several, parted by commas), and a test in the same process `crashed_at`.
+//! `QIANSHAO_FAULT=point:hit:action` (several, parted by commas), and a test in the same process its `Crashes`.
 //! The wall clock is wrong by as many seconds as the file that `QIANSHAO_CLOCK` names says, from one look to the next.
 //! Never: decides anything. What a point answers is an error that the code around it had to expect anyway.
 //!
@@ -14,7 +14,7 @@
 mod armed;
 
 #[cfg(feature = "faults")]
-pub use armed::{Ended, arm_from_environment, clock_jump, crashed_at, reached, reached_on_thread};
+pub use armed::{Crashes, Ended, arm_from_environment, clock_jump, reached, reached_on_thread};
 
 /// Every point, in the order in which a message passes them.
 pub const POINTS: [&str; 21] = [

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::consume::message::Message;
 use crate::consume::source::{Cut, Epoch, EpochLimit, Partition, Polled, Source, Start, Starts, advance, is_of};
 use crate::consume::starts::{Verdict, Watermarks, judge, recreated};
+use crate::fault;
 use crate::problem::{Problem, Result, codes};
 
 /// What every source and writer of one broker shares.
@@ -89,6 +90,7 @@ impl MemoryFeeds {
             trouble: VecDeque::new(),
             generation: 0,
             revoked: false,
+            is_new: true,
         };
         source.begin(starts);
         source
@@ -115,6 +117,8 @@ pub struct MemorySource {
     trouble: VecDeque<Box<Problem>>,
     generation: u64,
     revoked: bool,
+    /// Nothing was read since the partitions were given.
+    is_new: bool,
 }
 
 impl MemorySource {
@@ -132,6 +136,7 @@ impl MemorySource {
     }
 
     fn begin(&mut self, starts: Starts) {
+        self.is_new = true;
         self.next.clear();
         self.seen = 0;
         let ends = self.feeds.with(|state| {
@@ -219,7 +224,11 @@ fn is_ours(assigned: &Option<BTreeSet<Partition>>, partition: &Partition) -> boo
 impl Source for MemorySource {
     async fn next_epoch(&mut self, limit: &EpochLimit) -> Result<Polled> {
         if std::mem::take(&mut self.revoked) {
+            fault::reached("source::revoked").await?;
             return Ok(Polled::Revoked);
+        }
+        if std::mem::take(&mut self.is_new) {
+            fault::reached("source::assigned").await?;
         }
         match self.trouble.pop_front() {
             Some(problem) => Ok(Polled::Trouble(problem)),

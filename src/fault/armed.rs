@@ -1,9 +1,9 @@
 //! Points that do something: by the environment for a process, by a task's own plan for a test beside others.
 //!
-//! Promises: a plan acts once, at its hit, and says so in the log first. A test's plan reaches no other test.
+//! Promises: a plan acts once, at its hit, and says so in the log first. A test's plans reach no other test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -33,18 +33,17 @@ struct Plan {
     hit: u32,
     action: Action,
     hits: AtomicU32,
-    reached: Notify,
 }
 
 static OF_THE_PROCESS: OnceLock<Vec<Plan>> = OnceLock::new();
 
 tokio::task_local! {
-    static OF_THE_TASK: Arc<Plan>;
+    static OF_THE_TASK: Crashes;
 }
 
 impl Plan {
     fn new(point: &str, hit: u32, action: Action) -> Self {
-        Self { point: point.to_owned(), hit, action, hits: AtomicU32::new(0), reached: Notify::new() }
+        Self { point: point.to_owned(), hit, action, hits: AtomicU32::new(0) }
     }
 
     /// `store::log_put_before:3:abort`
@@ -84,39 +83,75 @@ pub fn arm_from_environment() -> Result<()> {
     Ok(())
 }
 
-/// How a run under `crashed_at` ended.
+/// How a run under [`Crashes`] ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended<T> {
-    /// It never came to the point's hit.
+    /// It came to no point's hit.
     Whole(T),
     /// It was dropped there, as a crash drops it.
     Crashed,
 }
 
-/// Runs a future until the `hit`-th time that it reaches `point`, and drops it there.
+/// Points at which a test's runs are dropped, each once; hits count over all runs.
 ///
-/// What the future has handed to other threads goes on, as the disk and the network do after a crash. Points on
-/// threads of their own are not seen.
-pub async fn crashed_at<T>(point: &str, hit: u32, run: impl Future<Output = T>) -> Ended<T> {
-    let plan = Arc::new(Plan::new(point, hit, Action::Never));
-    let watched = plan.clone();
-    OF_THE_TASK
-        .scope(plan, async move {
-            tokio::select! {
-                biased;
-                () = watched.reached.notified() => Ended::Crashed,
-                whole = run => Ended::Whole(whole),
-            }
-        })
-        .await
+/// What a run has handed to other threads goes on, as the disk and the network do after a crash. Points on threads of
+/// their own are not seen.
+#[derive(Clone, Debug)]
+pub struct Crashes(Arc<Planned>);
+
+#[derive(Debug)]
+struct Planned {
+    plans: Vec<Plan>,
+    /// Where runs were dropped, in order.
+    fallen: Mutex<Vec<String>>,
+    reached: Notify,
+}
+
+impl Crashes {
+    /// At the `hit`-th time, from 1, that a run reaches a point.
+    pub fn at<'a>(points: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+        let plans = points.into_iter().map(|(point, hit)| Plan::new(point, hit, Action::Never)).collect();
+        Self(Arc::new(Planned { plans, fallen: Mutex::default(), reached: Notify::new() }))
+    }
+
+    /// Runs a future until it reaches one of the points, and drops it there.
+    pub async fn run<T>(&self, run: impl Future<Output = T>) -> Ended<T> {
+        OF_THE_TASK
+            .scope(self.clone(), async {
+                tokio::select! {
+                    biased;
+                    () = self.0.reached.notified() => Ended::Crashed,
+                    whole = run => Ended::Whole(whole),
+                }
+            })
+            .await
+    }
+
+    /// Where runs were dropped so far, in order.
+    pub fn fallen(&self) -> Vec<String> {
+        self.0.fallen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a run is still to be dropped there.
+    pub fn awaits(&self, point: &str) -> bool {
+        let mut planned = self.0.plans.iter().filter(|plan| plan.point == point);
+        planned.any(|plan| plan.hits.load(Ordering::SeqCst) < plan.hit)
+    }
+
+    /// Whether the run that came to `point` ends here. Every plan counts its hits, so all are asked.
+    fn ends(&self, point: &str) -> bool {
+        let is_due = self.0.plans.iter().filter(|plan| plan.due(point).is_some()).count() > 0;
+        if is_due {
+            self.0.fallen.lock().unwrap_or_else(PoisonError::into_inner).push(point.to_owned());
+            self.0.reached.notify_one();
+        }
+        is_due
+    }
 }
 
 /// A point in code that may wait.
 pub async fn reached(point: &str) -> Result<()> {
-    if let Ok(plan) = OF_THE_TASK.try_with(Arc::clone)
-        && plan.due(point) == Some(Action::Never)
-    {
-        plan.reached.notify_one();
+    if OF_THE_TASK.try_with(|crashes| crashes.ends(point)) == Ok(true) {
         std::future::pending::<()>().await;
     }
     match of_the_process(point) {
@@ -173,11 +208,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_is_dropped_at_the_hit_that_was_planned_and_no_other() {
-        assert_eq!(crashed_at("detect::counted", 3, three_steps()).await, Ended::Crashed);
-        assert_eq!(crashed_at("detect::counted", 4, three_steps()).await, Ended::Whole(Ok(3)));
-        assert_eq!(crashed_at("detect::evaluated", 1, three_steps()).await, Ended::Whole(Ok(3)));
+    async fn a_run_is_dropped_at_each_hit_that_was_planned_and_no_other() {
+        let crashes = Crashes::at([("detect::counted", 2), ("detect::counted", 5), ("detect::evaluated", 1)]);
+        assert_eq!(crashes.run(three_steps()).await, Ended::Crashed, "the second");
         assert_eq!(three_steps().await, Ok(3), "a plan ends with its run");
+        assert_eq!(crashes.run(three_steps()).await, Ended::Crashed, "the fifth");
+        assert_eq!(crashes.run(three_steps()).await, Ended::Whole(Ok(3)));
+        assert_eq!(crashes.fallen(), ["detect::counted", "detect::counted"]);
+        assert!(crashes.awaits("detect::evaluated") && !crashes.awaits("detect::counted"));
     }
 
     #[test]

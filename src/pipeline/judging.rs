@@ -61,7 +61,8 @@ impl Opening {
         observed.turned(watched::DETECT);
         let mut role = Detect::open(log.clone(), clock.clone(), pack, *mode).await?;
         observed.started(watched::DETECT);
-        let (mut seen, mut idle_since) = (i64::MIN, clock.now());
+        // A log without rows stands at 0, which is no moment to judge at.
+        let (mut seen, mut idle_since) = (0, clock.now());
         while !stop.is_told() {
             observed.turned(watched::DETECT);
             let head = log.head(Table::Signals).await?;

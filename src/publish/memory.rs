@@ -96,8 +96,10 @@ impl Outbox for MemoryOutbox {
 
     async fn publish(&mut self, batch: &[OutMessage], progress: &Progress) -> Published {
         let Some(mine) = self.epoch else { return Published::No("progress was not read first".to_owned()) };
-        if let Err(problem) = fault::reached("publish::sent").await {
-            return Published::No(problem.to_string());
+        for point in ["publish::sent", "publish::before_commit"] {
+            if let Err(problem) = fault::reached(point).await {
+                return Published::No(problem.to_string());
+            }
         }
         let answer = self.topics.with(|state| {
             if state.epoch != mine {

@@ -27,6 +27,8 @@ registers = "city/registers"
 [serve]
 roles = [{roles}]
 sql_address = "127.0.0.1:{sql_port}"
+[observe]
+address = "off"
 """
 ROLES = ("consume", "detect", "publish")
 

@@ -12,6 +12,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -37,17 +38,21 @@ def copy_of_the_tree(to):
             shutil.copy(source, target)
 
 
-def cargo(tree, *arguments):
-    return subprocess.run(["cargo", "test", *arguments], cwd=tree, env={**os.environ, **ENOUGH},
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+# A failing seed of the simulation, a failing test, a test binary that ended.
+NOTICED = re.compile(r"^(seed \d+: .*); making it smaller$|^test (\S+) \.\.\. FAILED$|^thread '(\S+)'.* panicked at|^(error: test failed.*)$")
 
 
-def noticed(output):
-    """The first seed or test that failed."""
-    seed = re.search(r"^.*\bseed (\d+): .*$|^.*QIANSHAO_SEED=\d+.*$", output, re.M | re.I)
-    failed = re.search(r"^test (\S+) \.\.\. FAILED$|^---- (\S+) stdout ----$", output, re.M)
-    test = next((name for name in failed.groups() if name), "") if failed else ""
-    return f"{test}: {seed.group(0).strip()[:160]}" if seed else test or "the test binary ended"
+def first_failure(tree, *arguments):
+    """Runs tests until one fails, and no longer: the rest, and a smaller seed, tell nothing more."""
+    run = subprocess.Popen(["cargo", "test", "--test", "spec", *arguments, "--", "--nocapture"], cwd=tree, start_new_session=True,
+                           env={**os.environ, **ENOUGH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    try:
+        failed = next(filter(None, map(NOTICED.match, run.stdout)), None)
+        return next(filter(None, failed.groups()))[:160] if failed else None
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
 
 def caught_by(tree, patch):
@@ -55,13 +60,12 @@ def caught_by(tree, patch):
                              capture_output=True, text=True)
     if applied.returncode != 0:
         return None, f"it does not apply:\n{applied.stdout}{applied.stderr}"
-    built = cargo(tree, "--test", "spec", "--no-run")
+    built = subprocess.run(["cargo", "test", "--test", "spec", "--no-run"], cwd=tree, capture_output=True, text=True)
     if built.returncode != 0:
-        return None, f"it does not compile:\n{built.stdout[-3000:]}"
-    for suite in (["--test", "spec", "simulation"], []):
-        ran = cargo(tree, *suite)
-        if ran.returncode != 0:
-            return noticed(ran.stdout), None
+        return None, f"it does not compile:\n{built.stderr[-3000:]}"
+    for suite in (["simulation"], []):
+        if failed := first_failure(tree, *suite):
+            return failed, None
     return None, "nothing noticed it"
 
 

@@ -4,11 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use qianshao::alert::{Alert, Mode};
+use qianshao::clock::Clock;
 use qianshao::delta::memory_log::MemoryLog;
 use qianshao::delta::tables::Table;
 use qianshao::detect::preview::{Preview, preview};
-use qianshao::pipeline::{Folders, InForce};
+use qianshao::observe::Observed;
+use qianshao::pipeline::judging::{Opening, detect};
+use qianshao::pipeline::{Folders, InForce, Stop};
 use tempfile::TempDir;
 
 use super::sabotage::edit;
@@ -292,4 +297,37 @@ async fn a_feed_is_added_by_files_and_a_rule_judges_it() {
     world.tick_at(EVENING).await.unwrap();
     let alerts = "SELECT rule, unit_id, signal FROM alerts WHERE rule = 'two_of_a_class'";
     assert_eq!(ask(&world, alerts).await, ["two_of_a_class E990103Y01 eldercare_fever"]);
+}
+
+#[tokio::test]
+async fn who_judges_before_the_first_message_judges_no_earlier_than_now() {
+    let setting = under(&root().join("rules"), "base").with_rules(&["school_class_1d3"]);
+    let world = World::open(setting.clone(), setting.feeds.clone(), Schedule::Straight, "deciding").await.unwrap();
+    let (log, clock, began) = (world.log.clone(), world.clock.clone(), world.clock.now());
+    let opening = Opening {
+        log: log.clone(),
+        clock: clock.clone(),
+        pack: setting.pack.clone(),
+        mode: Mode::Test,
+        observed: Observed::new(clock.clone(), &[]),
+    };
+    let (tell, stop) = Stop::new();
+    let judging = tokio::spawn(detect(opening, stop));
+    let ticks = async || {
+        let rows = log.read(Table::Ticks, i64::MIN, i64::MAX).await.unwrap();
+        let of = |batch: &RecordBatch| {
+            let column = batch.column_by_name("tick").unwrap().as_primitive::<TimestampMicrosecondType>();
+            column.values().to_vec()
+        };
+        rows.iter().flat_map(of).collect::<Vec<i64>>()
+    };
+    while ticks().await.is_empty() {
+        // Whenever it looks, what is due without new rows has become due.
+        clock.advance_to(clock.now() + 20_000_000);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    tell.send(true).unwrap();
+    judging.await.unwrap().unwrap();
+    let first = ticks().await.into_iter().min();
+    assert!(first >= Some(began), "{first:?}");
 }

@@ -3,6 +3,11 @@
 //! Promises: the same scenario and schedule give the same order, on every machine; what a schedule did can be asked,
 //! so that one which did nothing fails.
 
+use std::collections::BTreeMap;
+
+/// Kills that each scenario is to survive.
+pub const KILLS: usize = 3;
+
 /// How messages come between two ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Schedule {
@@ -18,11 +23,23 @@ pub enum Schedule {
     /// Every role closed and opened again from its folder: in the midst of the messages, before a tick, and within it,
     /// when alerts are written and not yet published.
     Restarted,
+    /// The same, and the folder is a copy of the one before, as after a backup was put back.
+    Restored,
+    /// Dropped in the midst of its work at points that the scenario's name draws, and opened again from its folder.
+    Killed,
 }
 
 impl Schedule {
-    pub const ALL: [Self; 6] =
-        [Self::Straight, Self::OneByOne, Self::Shuffled, Self::Twice, Self::Split, Self::Restarted];
+    pub const ALL: [Self; 8] = [
+        Self::Straight,
+        Self::OneByOne,
+        Self::Shuffled,
+        Self::Twice,
+        Self::Split,
+        Self::Restarted,
+        Self::Restored,
+        Self::Killed,
+    ];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -32,6 +49,8 @@ impl Schedule {
             Self::Twice => "twice",
             Self::Split => "split",
             Self::Restarted => "restarted",
+            Self::Restored => "restored",
+            Self::Killed => "killed",
         }
     }
 
@@ -42,7 +61,33 @@ impl Schedule {
     pub const fn consumers(self) -> usize {
         match self {
             Self::Split => 2,
-            Self::Straight | Self::OneByOne | Self::Shuffled | Self::Twice | Self::Restarted => 1,
+            Self::Straight
+            | Self::OneByOne
+            | Self::Shuffled
+            | Self::Twice
+            | Self::Restarted
+            | Self::Restored
+            | Self::Killed => 1,
+        }
+    }
+
+    /// Whether the world lives in a folder, so that it can be opened again.
+    pub const fn is_stored(self) -> bool {
+        matches!(self, Self::Restarted | Self::Restored | Self::Killed)
+    }
+
+    /// Whether it is opened again where no work is under way.
+    pub const fn rests(self) -> bool {
+        matches!(self, Self::Restarted | Self::Restored)
+    }
+
+    /// Messages of one epoch.
+    pub const fn epoch(self) -> usize {
+        match self {
+            Self::OneByOne => 1,
+            // Few, so that the consumers' commits lie between each other's, and there is much that a kill cuts short.
+            Self::Split | Self::Killed => 3,
+            Self::Straight | Self::Shuffled | Self::Twice | Self::Restarted | Self::Restored => usize::MAX,
         }
     }
 }
@@ -68,6 +113,8 @@ pub struct Acts {
     pub fed: [usize; 2],
     pub reopened: usize,
     pub published: usize,
+    /// Named points at which it was dropped.
+    pub killed: BTreeMap<String, usize>,
 }
 
 impl Acts {
@@ -82,6 +129,7 @@ impl Acts {
         self.fed[1] += other.fed[1];
         self.reopened += other.reopened;
         self.published += other.published;
+        other.killed.iter().for_each(|(point, kills)| *self.killed.entry(point.clone()).or_default() += kills);
     }
 
     /// Why the schedule did not act on this scenario, if it did not.
@@ -93,7 +141,8 @@ impl Acts {
             // Those of the last interval that wait for a next one never come again.
             Schedule::Twice => self.again > 0 || self.messages == 0,
             Schedule::Split => self.messages < 2 || self.fed.iter().all(|fed| *fed > 0),
-            Schedule::Restarted => self.reopened >= 3 * self.ticks,
+            Schedule::Restarted | Schedule::Restored => self.reopened >= 3 * self.ticks,
+            Schedule::Killed => self.killed.values().sum::<usize>() >= KILLS,
         };
         (!acted).then(|| format!("{} did not act: {self:?}", schedule.word()))
     }

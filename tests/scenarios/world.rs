@@ -20,16 +20,18 @@ use qianshao::delta::log::Log;
 use qianshao::delta::memory_log::MemoryLog;
 use qianshao::delta::reference::put_in_force;
 use qianshao::detect::tick::Detect;
+use qianshao::fault::{Crashes, Ended};
 use qianshao::kafka::Topics;
-use qianshao::pipeline::InForce;
+use qianshao::pipeline::{InForce, merge_small_files};
 use qianshao::problem::Result;
-use qianshao::publish::memory::MemoryTopics;
+use qianshao::publish::memory::{MemoryTopics, Told};
 use qianshao::publish::role::Publish;
 use qianshao::terms::{MICROS_PER_SECOND, Position, parse_instant};
 use tempfile::TempDir;
 
+use super::kills::{self, Part};
 use super::schedule::{Acts, Dice, Schedule, Sent, shuffle};
-use super::setting::Setting;
+use super::setting::{Setting, copy};
 
 /// When texts come into force: before everything that a scenario tells of.
 const BEGINNING: &str = "2010-01-01T00:00:00+08:00";
@@ -56,6 +58,7 @@ pub struct World {
     /// The newest tick; before the first, the beginning.
     pub tick: i64,
     folder: Option<TempDir>,
+    crashes: Option<Crashes>,
     registers: BTreeMap<String, String>,
     sent: Vec<Sent>,
     /// To be delivered again after the next tick's messages.
@@ -70,10 +73,24 @@ pub struct World {
 
 impl World {
     pub async fn open(setting: Arc<Setting>, feeds: Arc<Feeds>, schedule: Schedule, name: &str) -> Result<Self> {
+        Self::open_to_crash(setting, feeds, schedule, name, None).await
+    }
+
+    /// The same, with points at which its work is dropped.
+    pub async fn open_to_crash(
+        setting: Arc<Setting>,
+        feeds: Arc<Feeds>,
+        schedule: Schedule,
+        name: &str,
+        crashes: Option<Crashes>,
+    ) -> Result<Self> {
         let beginning = parse_instant(BEGINNING).unwrap_or_default();
         let clock = Arc::new(ManualClock::new(beginning));
-        let folder = (schedule == Schedule::Restarted).then(|| tempfile::tempdir().unwrap());
+        let folder = schedule.is_stored().then(|| tempfile::tempdir().unwrap());
         let log = open_log(folder.as_ref(), &clock).await?;
+        if let Some(crashes) = &crashes {
+            kills::grow_old(&*log, &*clock, &setting.texts, crashes).await?;
+        }
         put_in_force(&*log, &*clock, &InForce::CLASSES, &setting.texts).await?;
         let mut seats = Vec::new();
         for _ in 0..schedule.consumers() {
@@ -92,6 +109,7 @@ impl World {
             acts: Acts::default(),
             tick: beginning,
             folder,
+            crashes,
             sent: Vec::new(),
             again: Vec::new(),
             offsets: BTreeMap::new(),
@@ -141,27 +159,72 @@ impl World {
         self.clock.advance_to(at - MICROS_PER_SECOND);
         let mut messages = std::mem::take(&mut self.sent);
         self.arrange(&mut messages);
-        if self.schedule == Schedule::Restarted {
+        if self.schedule.rests() {
             let rest = messages.split_off(messages.len() / 2);
-            self.deliver(messages).await?;
+            self.enqueue(messages);
+            self.through(Part::Consume).await?;
             self.reopen().await?;
             messages = rest;
         }
-        self.deliver(messages).await?;
-        if self.schedule == Schedule::Restarted {
+        self.enqueue(messages);
+        self.through(Part::Consume).await?;
+        if self.schedule.rests() {
             self.reopen().await?;
         }
         self.clock.advance_to(at);
-        self.tick = self.detect.tick(at).await?.tick;
+        self.through(Part::Judge(at)).await?;
         self.acts.ticks += 1;
         // Alerts are written and not yet published.
-        if self.schedule == Schedule::Restarted {
+        if self.schedule.rests() {
             self.reopen().await?;
         }
         let before = self.topics.visible().len();
-        self.publish.round(&mut self.topics.outbox()).await?;
+        self.through(Part::Publish).await?;
         self.acts.published += self.topics.visible().len() - before;
+        if self.schedule == Schedule::Killed {
+            self.through(Part::Merge).await?;
+        }
         Ok(())
+    }
+
+    /// Does a part of the work, and again from the folder where it was dropped.
+    async fn through(&mut self, part: Part) -> Result<()> {
+        let Some(crashes) = self.crashes.clone() else { return self.act(part).await };
+        loop {
+            if matches!(part, Part::Consume) && crashes.awaits("source::revoked") {
+                self.seats.iter_mut().for_each(|seat| seat.source.revoke());
+            }
+            if matches!(part, Part::Publish) && crashes.awaits("publish::aborted") {
+                self.topics.tell([Told::UnknownLanded]);
+            }
+            let ended = crashes.run(self.act(part)).await;
+            self.topics.forget_told();
+            match ended {
+                Ended::Whole(done) => return done,
+                Ended::Crashed => self.reopen().await?,
+            }
+        }
+    }
+
+    async fn act(&mut self, part: Part) -> Result<()> {
+        match part {
+            Part::Consume => self.consume().await,
+            Part::Judge(at) => {
+                // A tick whose alerts were written is recorded by the next life.
+                if self.detect.last_tick() < at {
+                    self.detect.tick(at).await?;
+                }
+                self.tick = self.detect.last_tick();
+                Ok(())
+            }
+            Part::Publish => self.publish.round(&mut self.topics.outbox()).await.map(drop),
+            Part::Merge => {
+                if let Some(folder) = &self.folder {
+                    merge_small_files(&DeltaLog::open(folder.path(), self.clock.clone()).await?).await;
+                }
+                Ok(())
+            }
+        }
     }
 
     fn arrange(&mut self, messages: &mut Vec<Sent>) {
@@ -181,12 +244,12 @@ impl World {
                 messages.extend(soon);
                 self.again = later.into_iter().map(|(_, message)| message).collect();
             }
-            Schedule::Shuffled | Schedule::Straight | Schedule::OneByOne | Schedule::Split | Schedule::Restarted => {}
+            _ => {}
         }
     }
 
-    /// Gives the messages their offsets and has every consumer commit what is its own.
-    async fn deliver(&mut self, messages: Vec<Sent>) -> Result<()> {
+    /// Gives the messages their offsets.
+    fn enqueue(&mut self, messages: Vec<Sent>) {
         for message in messages {
             let seat = self.delivered % self.seats.len();
             self.delivered += 1;
@@ -203,13 +266,11 @@ impl World {
                 payload,
             }]);
         }
-        let messages = match self.schedule {
-            Schedule::OneByOne => 1,
-            // Few, so that the consumers' commits lie between each other's.
-            Schedule::Split => 3,
-            Schedule::Straight | Schedule::Shuffled | Schedule::Twice | Schedule::Restarted => usize::MAX,
-        };
-        let limit = EpochLimit { messages, bytes: usize::MAX, wait_ms: 0 };
+    }
+
+    /// Has every consumer commit what is its own.
+    async fn consume(&mut self) -> Result<()> {
+        let limit = EpochLimit { messages: self.schedule.epoch(), bytes: usize::MAX, wait_ms: 0 };
         let mut idle = 0;
         while idle < self.seats.len() {
             idle = 0;
@@ -219,15 +280,23 @@ impl World {
                         self.acts.epochs += 1;
                         self.acts.fed[number] += messages;
                     }
-                    Step::Idle | Step::Dropped | Step::End => idle += 1,
+                    Step::Dropped => {}
+                    Step::Idle | Step::End => idle += 1,
                 }
             }
         }
         Ok(())
     }
 
-    /// Closes the log and both roles, and opens them from their folder.
+    /// Closes the log and both roles, and opens them from their folder, or from a copy of it.
     async fn reopen(&mut self) -> Result<()> {
+        if self.schedule == Schedule::Restored
+            && let Some(before) = self.folder.take()
+        {
+            let restored = tempfile::tempdir().unwrap();
+            copy(before.path(), restored.path());
+            self.folder = Some(restored);
+        }
         self.log = open_log(self.folder.as_ref(), &self.clock).await?;
         let mut seats = Vec::new();
         for seat in std::mem::take(&mut self.seats) {
