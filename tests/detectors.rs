@@ -6,4 +6,5 @@ mod scan_brute_force;
 mod scan_edges;
 mod scan_files;
 mod series;
+mod sql;
 mod table;

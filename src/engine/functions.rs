@@ -17,7 +17,7 @@ use crate::delta::registers::Registers;
 use crate::delta::tables::{UTC, time_type};
 use crate::terms::Day;
 
-/// What a person may call, for docs/rules.md and `\df`.
+/// What a person may call, for the table `functions`.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("now()", "the tick at which a rule is evaluated", "评估时刻"),
     ("param('name')", "a parameter of the pack in force", "当前规则包的参数"),

@@ -22,6 +22,7 @@ use crate::problem::{Problem, Result};
 
 pub mod functions;
 pub mod kept;
+pub mod statistics;
 
 /// Rows that flow through operators at a time; DataFusion's own default.
 const BATCH_ROWS: usize = 8_192;
@@ -43,6 +44,7 @@ pub fn session(
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
     let context = SessionContext::new_with_config(config);
     functions::register(&context, registers, parameters, tick.into());
+    statistics::register(&context);
     context
 }
 

@@ -26,6 +26,7 @@ pub const TABLES: &[Word] = &[
     ("epochs", "commits of signals by partition", "各次提交及其分区"),
     ("expected_reports", "who owes a report of which day, and whether it came", "应报告情况"),
     ("feeds", "kinds of message", "报告渠道与消息种类"),
+    ("functions", "what a query may call beside PostgreSQL's own functions", "可调用的函数"),
     ("findings", "what the pack's rules return at this moment", "现行规则此刻的判定结果"),
     ("packs", "editions of rules; SET qianshao.pack chooses one", "规则版本"),
     ("quarantine", "messages that could not be used, without their text", "隔离的消息（不含原文）"),
@@ -50,6 +51,7 @@ const COLUMNS: &[Word] = &[
     ("audience", "who is told", "告知对象"),
     ("authoritative", "feed/kind that counts where a feed has several", "以何种消息为准"),
     ("calendar_id", "its calendar", "日历编号"),
+    ("call", "how it is called", "调用方式"),
     ("category", "category of goods", "药品类别"),
     ("ce_type", "type in the CloudEvents envelope", "CloudEvents 类型"),
     ("channel", "kind of source that corroborates others", "渠道"),
@@ -147,6 +149,26 @@ pub async fn table(context: &SessionContext) -> Result<RecordBatch> {
     };
     let names = ["table_name", "column_name", "data_type", "en", "zh"];
     listing::table("documentation", (0..).zip(names).map(|(at, name)| (name, column(at))).collect())
+}
+
+/// Table `functions`: what a query may call.
+pub fn functions() -> Result<RecordBatch> {
+    let methods = engine::statistics::calls();
+    let known = engine::functions::FUNCTIONS.iter().chain(engine::statistics::FUNCTIONS);
+    let known = known.map(|(call, en, zh)| ((*call).to_owned(), *en, *zh));
+    let mut lines: Vec<(String, &str, &str)> = known.chain(methods).collect();
+    lines.sort();
+    let column = |of: &dyn Fn(&(String, &'static str, &'static str)) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(lines.iter().map(of)))
+    };
+    listing::table(
+        "functions",
+        vec![
+            ("call", column(&|line| line.0.clone())),
+            ("en", column(&|line| line.1.to_owned())),
+            ("zh", column(&|line| line.2.to_owned())),
+        ],
+    )
 }
 
 /// A column's meaning: what the stored table says of it, else the derived ones, else any stored table.

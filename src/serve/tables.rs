@@ -112,6 +112,8 @@ pub async fn open(log: &Arc<DeltaLog>, asked: &Asked, earlier: Earlier) -> Resul
     shown(&context, "findings", Findings::new(texts.clone(), &asked.pack, recount.clone()))?;
     register_derived(&context, log, asked.as_of, &head).await?;
     context.register_udtf("alert_why", Arc::new(AlertWhy { log: log.clone(), until }));
+    let functions = documentation::functions()?;
+    engine::register(&context, "functions", functions.schema(), vec![functions])?;
     let words = documentation::table(&context).await?;
     engine::register(&context, "documentation", words.schema(), vec![words])?;
     Ok(Opened { context, recount, registers, parameters, now })

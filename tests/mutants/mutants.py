@@ -44,7 +44,7 @@ NOTICED = re.compile(r"^(seed \d+: .*); making it smaller$|^test (\S+) \.\.\. FA
 
 def first_failure(tree, *arguments):
     """Runs tests until one fails, and no longer: the rest, and a smaller seed, tell nothing more."""
-    run = subprocess.Popen(["cargo", "test", "--test", "spec", *arguments, "--", "--nocapture"], cwd=tree, start_new_session=True,
+    run = subprocess.Popen(["cargo", "test", *arguments, "--nocapture"], cwd=tree, start_new_session=True,
                            env={**os.environ, **ENOUGH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     try:
         failed = next(filter(None, map(NOTICED.match, run.stdout)), None)
@@ -63,7 +63,8 @@ def caught_by(tree, patch):
     built = subprocess.run(["cargo", "test", "--test", "spec", "--no-run"], cwd=tree, capture_output=True, text=True)
     if built.returncode != 0:
         return None, f"it does not compile:\n{built.stderr[-3000:]}"
-    for suite in (["simulation"], []):
+    # First what looks for such bugs, then what is quick.
+    for suite in (["--test", "spec", "--", "simulation"], ["--lib", "--"], ["--test", "spec", "--", "--skip", "simulation"]):
         if failed := first_failure(tree, *suite):
             return failed, None
     return None, "nothing noticed it"

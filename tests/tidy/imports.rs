@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("detectors", &[]),
     // Shared.
     ("delta", &["fault", "observe"]),
-    ("engine", &["delta"]),
+    ("engine", &["delta", "detectors"]),
     ("cells", &["delta", "engine"]),
     // Roles.
     ("consume", &["delta", "engine", "kafka", "fault"]),

@@ -38,6 +38,24 @@ pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
     METHODS.iter().map(|(name, what, _)| (*name, *what))
 }
 
+/// The columns that a method may answer beside `alarm`, and which of them are words. Of the series' own values only what
+/// is before the first monitored t is looked at, so that this costs nothing.
+pub fn columns_of(method: &str) -> Vec<(&'static str, bool)> {
+    const LENGTH: usize = 300;
+    let series = Series { observed: vec![1.0; LENGTH], ..Series::default() };
+    let last = format!("range_start={LENGTH}");
+    let mut columns: Vec<(&'static str, bool)> = Vec::new();
+    // The likelihood-ratio charts answer other columns when asked for cases; other methods know no `ret`.
+    for asked in [&[last.as_str()][..], &[&last, "ret=cases"]] {
+        for (name, column) in detect(method, asked, &series).map_or(Vec::new(), |answer| answer.columns) {
+            if columns.iter().all(|(known, _)| *known != name) {
+                columns.push((name, matches!(column, series::Column::Words(_))));
+            }
+        }
+    }
+    columns
+}
+
 /// Runs `method` on `series` with `NAME=VALUE` parameters; fails in words.
 pub fn detect<S: AsRef<str>>(method: &str, parameters: &[S], series: &Series) -> Result<Answer, String> {
     let Some((name, _, run)) = METHODS.iter().find(|(name, ..)| *name == method) else {
@@ -59,6 +77,8 @@ pub fn documentation() -> String {
             let names: Vec<String> = asked.names.iter().map(|name| format!("`{name}`")).collect();
             page.push_str(&format!("| {} | {} | {} |\n", names.join(", "), asked.kind, asked.default));
         }
+        let columns: Vec<String> = columns_of(name).iter().map(|(column, _)| format!("`{column}`, ")).collect();
+        page.push_str(&format!("\nAnswers {}`alarm`.\n", columns.concat()));
     }
     page
 }
@@ -82,6 +102,33 @@ method's columns under the names of its reference, `alarm` as 0 or 1; empty mean
 Every method gives the numbers of its reference, compared value by value by `cargo test detectors`: R `surveillance` 1.20.3, the
 CDC's Rnssp 0.3.1 for `essence_…`. A parameter may be written as there or as here; `range_start` is the first t that is looked at,
 counted from 1 (CUSUM and the likelihood-ratio charts take what lies before it as their past; by default the first half).
+
+## In SQL
+
+Each method is a window function of every session, live, in `psql` and in a backtest: `METHOD(observed, 'name', value, …) OVER (PARTITION BY
+series ORDER BY date)` answers a struct a row with the method's columns and `alarm`, null where something is not available. Names
+and values are those of `--param`; a value may be any expression that says the same in all rows, such as `param('c2.min_sigma')`. `'date',
+day` gives the rows their dates: a day (or week) between two rows that has none is then missing; without it the rows are the series.
+`'population', people` is a column too. What a method says of a row does not depend on later rows, as long as `cusum` and the
+likelihood-ratio charts are told their `range_start`. The window's frame is not looked at.
+
+```sql
+WITH judged AS (
+  SELECT unit_id, day, count, ears_c2(count, 'date', day, 'min_sigma', 0.5) OVER (PARTITION BY unit_id ORDER BY day) AS c2
+  FROM cells WHERE unit_kind = 'county' AND signal = 'fever_visits'
+)
+SELECT unit_id, day, count, c2['upperbound'] FROM judged WHERE c2['alarm'];
+```
+
+`benjamini_hochberg(p)`, `benjamini_yekutieli(p)` and `holm(p)` adjust the p-values of their window: `OVER ()` is every row. `fisher(p)` and `stouffer(p,
+'weight', w, 'correlation', r)` are aggregates that answer `statistic, n, p`.
+
+`space_time_scan(place, x, y, date, cases, 'name', value, …)` is an aggregate that answers a list of clusters, the most likely first: `unnest` it. x
+and y are latitude and longitude, or km with `'coordinates', 'plane'`; with `'population', people` the model is Poisson, else permutation. Parameters: `period`
+(prospective, retrospective), `max_share`, `max_radius_km`, `max_window` (days), `min_cases`, `replications`, `enough`, `earlier_analyses`, `seed`. Days run
+from the first row's date to the last; a place and day without a row had no cases, so who did not report must be left out.
+
+SQL 中可直接调用：方法为窗口函数，逐行给出结构体（各列与 `alarm`）；`'date'` 列给出日期后，缺失的日期按缺失处理而非零；`space_time_scan` 为聚合函数，返回聚集列表。
 
 `qianshao detect 方法 [--param 名称=值 …] [--input 文件]`：对一条序列运行一种方法，参数名可用本页或参考软件的写法；缺失值留空，缺失不等于零。
 ";
