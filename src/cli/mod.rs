@@ -16,6 +16,7 @@ use crate::consume::seal::Sealer;
 use crate::demo::live::Language;
 use crate::problem::{self, Problem, Result, codes};
 
+mod backtest;
 mod check;
 mod city;
 mod detect;
@@ -66,6 +67,8 @@ enum Verb {
     Verify(verify::Verify),
     /// Feed NDJSON files through decode, commit and detect. 回放文件
     Replay(replay::Replay),
+    /// Judge the recorded ticks again, by the rules of then or by others. 历史回测
+    Backtest(backtest::Backtest),
     /// Run one detector over one series. 对一条序列运行一种检测方法
     Detect(detect::Detect),
     /// Look for clusters in space and time. 时空扫描统计
@@ -153,6 +156,7 @@ async fn run(cli: Cli) -> ExitCode {
         Verb::Offsets(offsets) => offsets::run(&offsets).await,
         Verb::Verify(verify) => verify::run(&verify),
         Verb::Replay(replay) => replay::run(&replay).await,
+        Verb::Backtest(wanted) => backtest::run(&wanted).await,
         Verb::Detect(detect) => detect::run(&detect),
         Verb::Scan(scan) => scan::run(*scan),
         Verb::Feed(feed) => feed::run(&feed).await,

@@ -92,7 +92,7 @@ pub async fn alert(wanted: &Alert) -> Result<bool> {
 }
 
 /// A state folder that is there: asking a question must not make one.
-async fn existing(state: &std::path::Path) -> Result<Arc<DeltaLog>> {
+pub async fn existing(state: &std::path::Path) -> Result<Arc<DeltaLog>> {
     if !state.join("tables").is_dir() {
         return Err(Problem::new(codes::ARGUMENT, "--state", state.display().to_string())
             .help("name the folder that `demo`, `replay` or `serve` keeps its tables in"));

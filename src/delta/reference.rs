@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
 use async_trait::async_trait;
 
 use super::commit::{Committed, append_once};
@@ -72,6 +73,8 @@ pub struct Proposed<'a> {
     log: &'a dyn Log,
     texts: Vec<RecordBatch>,
     known_at: KnownAt,
+    /// Classes of which only these texts are seen.
+    replaced: Vec<String>,
 }
 
 impl<'a> Proposed<'a> {
@@ -79,7 +82,26 @@ impl<'a> Proposed<'a> {
         let file =
             files::encode(Table::Reference, &rows_of(texts)?, known_at, &files::Ranges::new(), known_at.micros())?;
         let texts = files::decode(Table::Reference, file.bytes, known_at.day(), i64::MIN, i64::MAX)?;
-        Ok(Self { log, texts, known_at })
+        Ok(Self { log, texts, known_at, replaced: Vec::new() })
+    }
+
+    /// As if `texts` had been in force from the log's first text on, in place of all others of these classes.
+    pub async fn instead(log: &'a dyn Log, texts: &[Text], classes: &[&str]) -> Result<Self> {
+        let stored = log.read(Table::Reference, i64::MIN, i64::MAX).await?;
+        let known = stored.iter().filter_map(known_at_of).flat_map(|known| known.values().to_vec());
+        let texts: Vec<Text> = texts.iter().filter(|text| classes.contains(&text.class.as_str())).cloned().collect();
+        let proposed = Self::new(log, &texts, KnownAt(known.min().unwrap_or(1)))?;
+        Ok(Self { replaced: classes.iter().map(|class| (*class).to_owned()).collect(), ..proposed })
+    }
+
+    /// The rows of a stored batch that are seen.
+    fn seen(&self, stored: &RecordBatch) -> Result<RecordBatch> {
+        let classes = stored.column_by_name("class").and_then(|column| column.as_string_opt::<i32>());
+        let Some(classes) = classes.filter(|_| !self.replaced.is_empty()) else { return Ok(stored.clone()) };
+        let is_seen =
+            |class: Option<&str>| Some(class.is_none_or(|class| !self.replaced.iter().any(|gone| gone == class)));
+        filter_record_batch(stored, &classes.iter().map(is_seen).collect())
+            .map_err(|error| Problem::new(codes::log::FILE_NOT_DECODED, "table reference", error.to_string()))
     }
 }
 
@@ -87,7 +109,7 @@ impl<'a> Proposed<'a> {
 impl Log for Proposed<'_> {
     async fn head(&self, table: Table) -> Result<Head> {
         let head = self.log.head(table).await?;
-        let clock = if table == Table::Reference { self.known_at.micros() } else { head.clock };
+        let clock = if table == Table::Reference { head.clock.max(self.known_at.micros()) } else { head.clock };
         Ok(Head { clock, ..head })
     }
 
@@ -98,8 +120,9 @@ impl Log for Proposed<'_> {
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
         let mut rows = self.log.read(table, after, until).await?;
         let at = self.known_at.micros();
-        if table == Table::Reference && at > after && at <= until {
-            rows.extend(self.texts.iter().cloned());
+        if table == Table::Reference {
+            rows = rows.iter().map(|stored| self.seen(stored)).collect::<Result<_>>()?;
+            rows.extend(self.texts.iter().filter(|_| at > after && at <= until).cloned());
         }
         Ok(rows)
     }

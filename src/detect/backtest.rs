@@ -26,9 +26,20 @@ pub async fn backtest_by(
     mode: Mode,
     predicates: Option<Predicates>,
 ) -> Result<Vec<Alert>> {
+    backtest_at(log, pack_id, mode, &recorded_ticks(log).await?, predicates).await
+}
+
+/// Every revision that these ticks give, in order.
+pub async fn backtest_at(
+    log: &dyn Log,
+    pack_id: &str,
+    mode: Mode,
+    ticks: &[i64],
+    predicates: Option<Predicates>,
+) -> Result<Vec<Alert>> {
     let mut judge = Judge::open(log, pack_id, mode, 0, "").await?.by(predicates);
     let mut revisions = Vec::new();
-    for tick in recorded_ticks(log).await? {
+    for tick in ticks.iter().copied() {
         for change in judge.judge(log, tick).await?.changes {
             judge.remember(change.clone());
             revisions.push(change);

@@ -11,12 +11,12 @@ use qianshao::clock::{Clock, ManualClock};
 use qianshao::delta::commit::heartbeat;
 use qianshao::delta::log::{Append, Appended, Head, Log};
 use qianshao::delta::memory_log::MemoryLog;
-use qianshao::delta::reference::{Text, put_in_force};
+use qianshao::delta::reference::{Proposed, Text, put_in_force};
 use qianshao::delta::tables::Table;
 use qianshao::detect::alert_rows::rows_of;
 use qianshao::detect::backtest::{backtest, recorded_ticks};
 use qianshao::detect::judge::Judge;
-use qianshao::detect::tick::Detect;
+use qianshao::detect::tick::{CLASS_PACK, CLASS_RULE, Detect};
 use qianshao::pipeline::{Folders, InForce};
 use qianshao::problem::Result;
 use qianshao::simulate::Options;
@@ -54,6 +54,7 @@ async fn the_recorded_ticks_over_the_final_log_give_the_same_alert_history() {
         Options { seed: 11, days: DAYS, start, scale: 0.05, prefix: PREFIX.to_owned(), partitions: 2, planted: true };
     let folder = tempfile::tempdir().unwrap();
     let mut week = Week::begin(options, folder.path(), &RULES).await;
+    let texts = week.setting.texts.clone();
     for tick in 1..=i64::from(DAYS) * TICKS_PER_DAY {
         let at = start.start_micros() + tick * MICROS_PER_DAY / TICKS_PER_DAY;
         // The consumer stands still for a morning: what was sent then is missing, and comes after all.
@@ -86,6 +87,30 @@ async fn the_recorded_ticks_over_the_final_log_give_the_same_alert_history() {
     let counts = (again.len(), withdrawn(&Reason::RuleChanged), withdrawn(&Reason::Corrected));
     println!("revisions, of them withdrawn for a changed rule, for rows: {counts:?}");
     assert!(counts.0 > 20 && counts.1 > 0 && counts.2 > 0, "{counts:?}");
+    other_rules_are_judged_as_if_they_had_been_in_force_from_the_first(&*week.log, &again, &texts, &week.setting.texts)
+        .await;
+}
+
+async fn other_rules_are_judged_as_if_they_had_been_in_force_from_the_first(
+    log: &dyn Log,
+    live: &[Alert],
+    first: &[Text],
+    later: &[Text],
+) {
+    let judged_by = async |texts: &[Text]| {
+        let log = Proposed::instead(log, texts, &[CLASS_RULE, CLASS_PACK]).await.unwrap();
+        backtest(&log, "2021-CF", Mode::Test).await.unwrap()
+    };
+    let (first, later) = (judged_by(first).await, judged_by(later).await);
+    let is_for_a_rule = |alert: &Alert| alert.reason == Some(Reason::RuleChanged);
+    assert!(
+        !first.iter().chain(&later).any(is_for_a_rule),
+        "no rule changes when one edition is in force from the first"
+    );
+    let change = live.iter().filter(|alert| is_for_a_rule(alert)).map(|alert| alert.tick).min();
+    let before = |all: &[Alert]| all.iter().filter(|alert| Some(alert.tick) < change).cloned().collect::<Vec<_>>();
+    assert!(before(live).len() > 5 && before(&first) == before(live), "until the change they are the rules of then");
+    assert_ne!(before(&later), before(live), "one missing report is no alert for them");
 }
 
 /// The same by a judge that is opened anew for every tick: it has found nothing yet, so no rule is narrowed to the units
