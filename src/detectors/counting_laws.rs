@@ -1,12 +1,17 @@
 //! Poisson and negative binomial: upper tail and quantile.
 //!
-//! Promises: tails to about 1e-13 relative; the quantile is the least count that R's `qpois`, `qnbinom` find.
-//! Never: loops without end; past `TERMS_MAX` terms a quantile is Cornish–Fisher's, a tail the normal's.
+//! Promises: tails to about 1e-13 relative, to 1e-9 past `TERMS_MAX` terms, where 1 − prob rounds; the quantile
+//! is the least count that R's `qpois`, `qnbinom` find.
+//! Never: loops without end; past `TERMS_MAX` terms a tail is a continued fraction, and a quantile is halved for.
 
+use super::far_tails;
 use super::special::{binomial_term, deviance_part, normal_quantile, normal_upper, stirling_remainder};
 
 /// Terms summed for one tail. At 5 ns a term this is 10 ms, met only by counts beyond 10¹⁰.
 const TERMS_MAX: usize = 2_000_000;
+
+/// Counts above it have no next one.
+const COUNT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// R lowers p by this part, so that a quantile of a cumulated probability is that count and not the next.
 const FUZZ: f64 = 64.0 * f64::EPSILON;
@@ -118,10 +123,28 @@ impl CountingLaw {
         self.shape().0 * 12.0 + tail < TERMS_MAX as f64
     }
 
+    fn far_above(&self, count: f64) -> f64 {
+        let ratio = match *self {
+            _ if self.mean() > COUNT_MAX => return normal_upper((count - 0.5 - self.mean()) / self.shape().0),
+            Self::Poisson { mean } => far_tails::poisson_above(count, mean),
+            Self::NegativeBinomial { size, prob } => far_tails::negative_binomial_above(count, size, prob),
+        };
+        (self.term(count) * ratio).min(1.0)
+    }
+
+    fn far_below(&self, count: f64) -> f64 {
+        let ratio = match *self {
+            _ if self.mean() > COUNT_MAX => return normal_upper((self.mean() - count - 0.5) / self.shape().0),
+            Self::Poisson { mean } => far_tails::poisson_below(count, mean),
+            Self::NegativeBinomial { size, prob } => far_tails::negative_binomial_below(count, size, prob),
+        };
+        (self.term(count) * ratio).min(1.0)
+    }
+
     /// Σ P(Y = k), k ≥ count, for a count above the mean.
     fn ascend(&self, count: f64) -> f64 {
         if !self.is_summable() {
-            return normal_upper((count - 0.5 - self.mean()) / self.shape().0);
+            return self.far_above(count);
         }
         let (mut term, mut sum, mut at) = (self.term(count), 0.0, count);
         for _ in 0..TERMS_MAX {
@@ -140,7 +163,7 @@ impl CountingLaw {
     /// Σ P(Y = k), k ≤ count, for a count below the mean.
     fn descend(&self, count: f64) -> f64 {
         if !self.is_summable() {
-            return normal_upper((self.mean() - count - 0.5) / self.shape().0);
+            return self.far_below(count);
         }
         let (mut term, mut sum, mut at) = (self.term(count), 0.0, count);
         for _ in 0..TERMS_MAX {
@@ -168,10 +191,35 @@ impl CountingLaw {
         let z = normal_quantile(p);
         let (sd, skewness) = self.shape();
         let guess = (self.mean() + sd * (z + skewness * (z * z - 1.0) / 6.0)).round().max(0.0);
-        if !self.is_summable() || !guess.is_finite() {
+        if guess.is_nan() || guess.max(self.mean()) > COUNT_MAX {
             return guess;
         }
+        if !self.is_summable() {
+            return self.halve(guess, sd, p * (1.0 - FUZZ));
+        }
         self.search(guess, p * (1.0 - FUZZ))
+    }
+
+    /// The least count with P(Y ≤ count) ≥ `p`, from a guess that a few deviations bracket.
+    fn halve(&self, guess: f64, sd: f64, p: f64) -> f64 {
+        let mut step = sd.ceil().max(1.0);
+        // P(Y ≤ low) < p ≤ P(Y ≤ high); −1 is below all counts.
+        let (mut low, mut high) = (guess, guess);
+        while low >= 0.0 && self.at_most(low) >= p {
+            (low, high, step) = ((low - step).floor().max(-1.0), low, step * 2.0);
+        }
+        while high < COUNT_MAX && self.at_most(high) < p {
+            (low, high, step) = (high, (high + step).ceil(), step * 2.0);
+        }
+        while high - low > 1.0 {
+            let middle = f64::midpoint(low, high).floor();
+            if self.at_most(middle) >= p {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        high
     }
 
     fn search(&self, guess: f64, p: f64) -> f64 {
@@ -258,5 +306,21 @@ mod tests {
         assert!(CountingLaw::overdispersed(1e15, 1e7).quantile(0.99) > 1e15);
         assert!(CountingLaw::overdispersed(1e300, 2.0).quantile(0.99).is_finite());
         assert!((CountingLaw::overdispersed(1e15, 1e7).at_least(1e15) - 0.5).abs() < 0.01);
+    }
+
+    /// What R answers: `qnbinom(0.99, 2.5, 1e-6)`, `pnbinom(QN - 1, 2.5, 1e-6, lower.tail = FALSE)` and so on.
+    #[test]
+    fn hundreds_of_thousands_of_widely_spread_cases_have_their_quantile_and_tails() {
+        let law = CountingLaw::NegativeBinomial { size: 2.5, prob: 1e-6 };
+        assert_eq!(law.quantile(0.99), 7_543_131.0);
+        for (count, wanted) in
+            [(1e6, 0.849_144_690_161_468_7), (5e6, 0.075_235_061_972_002_25), (2e7, 1.493_352_991_832_136_3e-7)]
+        {
+            let found = law.at_least(count);
+            assert!((found / wanted - 1.0).abs() < 1e-9, "{count}: {found} {wanted}");
+        }
+        let poisson = CountingLaw::Poisson { mean: 1e11 };
+        assert_eq!(poisson.quantile(0.99), 100_000_735_657.0);
+        assert!((poisson.at_least(1e11 + 3e5) - 0.171_391_244_371_997_13).abs() < 1e-9);
     }
 }

@@ -1,6 +1,7 @@
 //! Farrington et al. (1996): counts against the same weeks of earlier years. R: `farrington`, `algo.farrington`.
 //!
 //! Promises: R's answers (surveillance 1.20.3): reference values that lie before the series are left out, as there.
+//! Reference values that the model meets to the last digit have no trend; in R the rounding decides.
 //! Never: answers a period without any reference value; takes a missing count for zero.
 
 use std::ops::Range;
@@ -232,7 +233,8 @@ impl Farrington {
             let mean = response(regression.predict(&fit, 0, at as f64)?.0);
             let error = Regression::slope_error(&fit, fit.pearson);
             let significant = student_two_sided(fit.slope / error, fit.df) < 0.05;
-            if self.b < 3 || !significant || mean.is_nan() || mean > regression.count_max() {
+            let random = regression.is_exact(&fit);
+            if self.b < 3 || random || !significant || mean.is_nan() || mean > regression.count_max() {
                 fit = regression.fit(false, threshold)?;
             }
         }
@@ -312,6 +314,15 @@ mod tests {
         assert_eq!((answers.first, answers.alarm.len()), (256, 64));
         let alarms: Vec<usize> = (0..64).filter(|&at| answers.alarm[at]).map(|at| at + answers.first).collect();
         assert_eq!(alarms, [300]);
+    }
+
+    #[test]
+    fn equal_reference_values_have_no_trend() {
+        let observed = vec![9.0; 320];
+        let answers = Farrington::default().run(&History::of(&observed, 52)).unwrap();
+        assert!(!answers.do_trend.contains(&true));
+        let without = Farrington { trend: false, ..Farrington::default() }.run(&History::of(&observed, 52)).unwrap();
+        assert_eq!(answers, without);
     }
 
     #[test]

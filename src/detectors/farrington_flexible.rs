@@ -239,7 +239,8 @@ impl FarringtonFlexible {
         let mut fit = regression.fit(self.trend, threshold).filter(|fit| fit.converged)?;
         if fit.trend {
             let (eta, _) = regression.predict(&fit, key, now)?;
-            if !self.keeps_trend(&fit, response(eta + offset), regression.count_max()) {
+            let random = regression.is_exact(&fit);
+            if random || !self.keeps_trend(&fit, response(eta + offset), regression.count_max()) {
                 fit = regression.fit(false, threshold).filter(|fit| fit.converged)?;
             }
         }

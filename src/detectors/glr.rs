@@ -121,6 +121,9 @@ pub struct GlrAnswer {
     pub alarm: Vec<bool>,
 }
 
+/// More than the days of a year can tell apart.
+const HARMONICS_MAX: usize = 183;
+
 fn count_is_wrong(count: &&f64) -> bool {
     count.is_infinite() || **count < 0.0
 }
@@ -179,8 +182,8 @@ impl Glr {
             GlrMean::Seasonal { freq, .. } if !(freq.is_finite() && *freq > 0.0) => {
                 Err(format!("freq is {freq}, allowed is more than 0"))
             }
-            GlrMean::Seasonal { harmonics, .. } if *harmonics > start => {
-                Err(format!("harmonics is {harmonics}, allowed are no more than the {start} days before start"))
+            GlrMean::Seasonal { harmonics, .. } if *harmonics > HARMONICS_MAX => {
+                Err(format!("harmonics is {harmonics}, allowed are 0 to {HARMONICS_MAX}"))
             }
             GlrMean::Seasonal { .. } => Ok(()),
         }

@@ -14,6 +14,7 @@ pub mod ears;
 pub mod essence;
 mod essence_regression;
 pub mod ewma;
+mod far_tails;
 pub mod farrington;
 pub mod farrington_flexible;
 mod gamma;

@@ -12,6 +12,9 @@ use super::weighted_sums::{Sums, sum_squares, sum_weights};
 const ITERATIONS_MAX: usize = 25;
 const EPSILON: f64 = 1e-8;
 
+/// Squared relative residual that is rounding alone.
+const EXACT: f64 = 1e-24;
+
 /// Powers made side by side.
 const BLOCK: usize = 4;
 
@@ -118,6 +121,11 @@ impl Regression {
             }
             _ => Some(fit),
         }
+    }
+
+    /// Whether what is left of the counts is their rounding, as where all are equal: then a trend is rounding too.
+    pub fn is_exact(&self, fit: &Fit) -> bool {
+        fit.pearson <= EXACT * self.count_max().max(1.0)
     }
 
     /// Linear predictor of a level at a time, without offset, and its variance at dispersion 1.

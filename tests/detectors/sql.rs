@@ -116,7 +116,10 @@ async fn every_method_answers_in_sql_what_the_command_answers() {
     let batches: Vec<RecordBatch> =
         (0..rows.num_rows()).step_by(100).map(|at| rows.slice(at, 100.min(rows.num_rows() - at))).collect();
     let mut compared = 0;
-    for (method, _) in methods() {
+    // Those that adjust p-values answer a number, and are asked below.
+    let adjusted = ["benjamini_hochberg", "benjamini_yekutieli", "holm"];
+    let of_series: Vec<&str> = methods().map(|(name, _)| name).filter(|name| !adjusted.contains(name)).collect();
+    for method in of_series.iter().copied() {
         let (written, params) = settings(method);
         let sql = format!(
             "SELECT unit, day, {method}(count, 'date', day, {written}) OVER (PARTITION BY unit ORDER BY day) AS answer
@@ -128,7 +131,7 @@ async fn every_method_answers_in_sql_what_the_command_answers() {
             compared += same(part.as_struct(), method, params, observed);
         }
     }
-    println!("{compared} values of {} methods are those of the command", methods().count());
+    println!("{compared} values of {} methods are those of the command", of_series.len());
     assert!(compared > 50_000);
 }
 
@@ -143,7 +146,7 @@ async fn a_day_without_a_row_is_missing_and_not_skipped_when_dates_are_given() {
         let sql = format!(
             "SELECT day, ears_c2(count{date}) OVER (ORDER BY day) AS answer FROM rows WHERE {gone} ORDER BY day"
         );
-        let found = ask(&[rows.clone()], &sql).await.unwrap();
+        let found = ask(std::slice::from_ref(&rows), &sql).await.unwrap();
         let kept: Vec<usize> =
             found.column(0).as_primitive::<Date32Type>().values().iter().map(|day| (day - FIRST) as usize).collect();
         let bound = found.column(1).as_struct().column_by_name("upperbound").unwrap();
@@ -181,7 +184,8 @@ async fn what_a_method_does_not_know_is_told_with_what_it_knows() {
         ("space_time_scan(unit, count, 0.0, day, 1)", "asked for"),
         ("space_time_scan(unit, 0.0, 0.0, day, 1, 'max_windows', 3)", "max_window"),
     ] {
-        let told_was = ask(&[rows.clone()], &format!("SELECT {call} AS answer FROM rows")).await.unwrap_err();
+        let told_was =
+            ask(std::slice::from_ref(&rows), &format!("SELECT {call} AS answer FROM rows")).await.unwrap_err();
         assert!(told_was.contains(told), "{call}: {told_was}");
     }
 }

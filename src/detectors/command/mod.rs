@@ -6,6 +6,7 @@ pub mod params;
 pub mod series;
 mod charts;
 mod daily;
+mod many;
 mod weekly;
 
 use params::{Asked, Params};
@@ -31,6 +32,13 @@ const METHODS: &[(&str, &str, Method)] = &[
     ("farrington_flexible", "Farrington flexible, Noufaily 2013", weekly::farrington_flexible),
     ("moving_percentile", "moving percentile of CIDARS", weekly::moving_percentile),
     ("bayes", "predictive law of a Poisson count", weekly::bayes),
+    ("benjamini_hochberg", "p-values adjusted to a false discovery rate", many::benjamini_hochberg),
+    (
+        "benjamini_yekutieli",
+        "p-values adjusted to a false discovery rate under any dependence",
+        many::benjamini_yekutieli,
+    ),
+    ("holm", "p-values adjusted to a family-wise error rate", many::holm),
 ];
 
 /// Names and what they are, in the order of the documents.
@@ -100,8 +108,29 @@ not, with `t, observed` and where a method needs them `date` (or `epoch`), `epoc
 method's columns under the names of its reference, `alarm` as 0 or 1; empty means not available.
 
 Every method gives the numbers of its reference, compared value by value by `cargo test detectors`: R `surveillance` 1.20.3, the
-CDC's Rnssp 0.3.1 for `essence_…`. A parameter may be written as there or as here; `range_start` is the first t that is looked at,
-counted from 1 (CUSUM and the likelihood-ratio charts take what lies before it as their past; by default the first half).
+CDC's Rnssp 0.3.1 for `essence_…`, R's `p.adjust` for the last three, whose `observed` are p-values. A parameter may be written as
+there or as here; `range_start` is the first t that is looked at, counted from 1 (CUSUM and the likelihood-ratio charts take what lies
+before it as their past; by default the first half).
+
+`.ci/run r-parity` draws series and settings from a seed and asks R too: every value, every empty field, every alarm. Some
+answers of R are accidents; there ours need not be the same, and the run counts how many were excepted:
+
+- `farrington`, `farrington_flexible`: a reference value that the model must meet (leverage 1, as where it is alone in its seasonal
+  level) is never a past outbreak. R divides what rounding left of its residual by zero, and the sign decides.
+- `farrington`, `farrington_flexible`: reference values that the model meets to the last digit, as where all are equal, have no trend.
+  In R slope and standard error are both rounding, and so is its choice.
+- `farrington_flexible`: a reference window that begins before the series has no answer. R refuses it too, but for a window that begins
+  exactly one period too early, whose index 0 it drops without a word.
+- `farrington_flexible`: a model with as many parameters as reference values has no dispersion, and so neither bound nor alarm; R says
+  that there is no alarm.
+- `cusum` and the likelihood-ratio charts with a fitted mean: where R itself answers otherwise, by a tenth of what is allowed, when its
+  periods a year differ by a few roundings.
+- `glr_negbin` with an estimated `alpha`: a model that meets all counts of its past has no residual to estimate it from; ours refuses.
+
+Where R stops (a missing value in `farrington` or in the likelihood-ratio charts, a window before the series) ours leaves the missing
+value out, answers empty, or says what does not fit; never a number that is none.
+
+`.ci/run r-parity` 用种子随机抽取序列与参数，同时询问 R，逐值、逐空值、逐报警比较；上列各处 R 的结果出于偶然（舍入或下标 0），不要求相同，运行结果会报告例外的数目。
 
 ## In SQL
 

@@ -152,14 +152,23 @@ impl Answer {
     }
 
     /// Without an alarm, not even none, where the value or the column `name` is not available.
-    pub fn unless_known(mut self, name: &str) -> Self {
+    pub fn unless_known(self, name: &str) -> Self {
+        let mut answer = self.unless_computed(name);
+        for (alarm, observed) in answer.alarm.iter_mut().zip(&answer.observed) {
+            *alarm = alarm.filter(|_| !observed.is_nan());
+        }
+        answer
+    }
+
+    /// Without an alarm, not even none, where the column `name` is not available.
+    pub fn unless_computed(mut self, name: &str) -> Self {
         let column = self.columns.iter().find(|(known, _)| *known == name).map(|(_, column)| column);
         let unknown = |row: usize| match column {
             Some(Column::Numbers(values)) => values.get(row).is_none_or(|value| value.is_nan()),
             Some(Column::Words(_)) | None => false,
         };
-        for (row, (alarm, observed)) in self.alarm.iter_mut().zip(&self.observed).enumerate() {
-            *alarm = alarm.filter(|_| !observed.is_nan() && !unknown(row));
+        for (row, alarm) in self.alarm.iter_mut().enumerate() {
+            *alarm = alarm.filter(|_| !unknown(row));
         }
         self
     }

@@ -61,7 +61,7 @@ pub fn farrington(series: &Series, params: &Params) -> Result<Answer, String> {
         ("quantile", Column::Numbers(answer.quantile)),
         ("median", Column::Numbers(answer.median)),
     ];
-    Ok(Answer::monitored(start, series, columns, answer.alarm))
+    Ok(Answer::monitored(start, series, columns, answer.alarm).unless_known("upperbound"))
 }
 
 pub fn farrington_flexible(series: &Series, params: &Params) -> Result<Answer, String> {
@@ -90,18 +90,20 @@ pub fn farrington_flexible(series: &Series, params: &Params) -> Result<Answer, S
     let history = history(series, params)?;
     let start = params.range_start(flexible.first(history.freq))?.min(series.observed.len());
     let answer = flexible.run_range(&history, start..series.observed.len())?;
-    let kept = answer.do_trend.iter().map(|kept| f64::from(u8::from(*kept)));
+    let fitted = |(kept, phi): (&bool, &f64)| if phi.is_nan() { f64::NAN } else { f64::from(u8::from(*kept)) };
+    let kept = answer.do_trend.iter().zip(&answer.phi).map(fitted).collect();
     let columns = vec![
         ("expected", Column::Numbers(answer.expected)),
         ("mu0Vector", Column::Numbers(answer.mu0)),
         ("phi", Column::Numbers(answer.phi)),
         ("trend", Column::Numbers(answer.trend)),
-        ("doTrend", Column::Numbers(kept.collect())),
+        ("doTrend", Column::Numbers(kept)),
         ("upperbound", Column::Numbers(answer.upperbound)),
         ("pvalue", Column::Numbers(answer.pvalue)),
         ("score", Column::Numbers(answer.score)),
     ];
-    Ok(Answer::monitored(start, series, columns, answer.alarm))
+    // As R: a missing count that has a model is no alarm.
+    Ok(Answer::monitored(start, series, columns, answer.alarm).unless_computed("phi"))
 }
 
 pub fn moving_percentile(series: &Series, params: &Params) -> Result<Answer, String> {

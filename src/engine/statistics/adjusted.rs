@@ -14,6 +14,8 @@ use datafusion::logical_expr::{PartitionEvaluator, Signature, Volatility, Window
 use super::{failed, known, numbers};
 use crate::detectors::combine::{benjamini_hochberg, benjamini_yekutieli, holm};
 
+pub const NAMES: [&str; 3] = ["benjamini_hochberg", "benjamini_yekutieli", "holm"];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Way {
     BenjaminiHochberg,
@@ -36,10 +38,11 @@ pub fn register(context: &SessionContext) {
 
 impl WindowUDFImpl for Adjusted {
     fn name(&self) -> &str {
+        let [hochberg, yekutieli, holm] = NAMES;
         match self.way {
-            Way::BenjaminiHochberg => "benjamini_hochberg",
-            Way::BenjaminiYekutieli => "benjamini_yekutieli",
-            Way::Holm => "holm",
+            Way::BenjaminiHochberg => hochberg,
+            Way::BenjaminiYekutieli => yekutieli,
+            Way::Holm => holm,
         }
     }
 

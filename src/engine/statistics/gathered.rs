@@ -112,7 +112,7 @@ impl AggregateUDFImpl for Gathered {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         let columns = self.what.columns();
-        if arguments.len() < columns || (arguments.len() - columns) % 2 != 0 {
+        if arguments.len() < columns || !(arguments.len() - columns).is_multiple_of(2) {
             let found = arguments.len();
             return Err(failed(
                 self.name(),

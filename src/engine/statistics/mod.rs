@@ -10,10 +10,12 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::execution::context::SessionContext;
 
+use crate::detectors::command::methods;
+
 mod adjusted;
 mod gathered;
-mod methods;
 mod scan;
+mod series;
 
 /// What a person may call beside the methods of docs/detectors.md, for the table `functions`.
 pub const FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -34,15 +36,20 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The methods that judge a series; those that adjust p-values answer a number.
+fn over_series() -> impl Iterator<Item = (&'static str, &'static str)> {
+    methods().filter(|(name, _)| !adjusted::NAMES.contains(name))
+}
+
 /// How each method of docs/detectors.md is called: it answers its columns and `alarm` as one struct a row.
 pub fn calls() -> impl Iterator<Item = (String, &'static str, &'static str)> {
     let call = |name| format!("{name}(observed, 'name', value, …) OVER (PARTITION BY … ORDER BY …)");
-    crate::detectors::command::methods().map(move |(name, what)| (call(name), what, "探测方法（docs/detectors.md）"))
+    over_series().map(move |(name, what)| (call(name), what, "探测方法（docs/detectors.md）"))
 }
 
 /// Makes the functions known to a session.
 pub fn register(context: &SessionContext) {
-    methods::register(context);
+    series::register(context);
     adjusted::register(context);
     gathered::register(context);
 }

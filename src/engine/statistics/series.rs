@@ -14,9 +14,9 @@ use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion::logical_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
 
-use super::{Pairs, days, failed, known, numbers};
+use super::{Pairs, days, failed, known, numbers, over_series};
 use crate::detectors::command::series::{Answer, Column, Series};
-use crate::detectors::command::{columns_of, detect, methods};
+use crate::detectors::command::{columns_of, detect};
 
 /// Days of a series with its gaps: as long as a person's memory, at one row a day.
 const LENGTH_MAX: i64 = 100_000;
@@ -29,11 +29,11 @@ static ANSWERS: LazyLock<BTreeMap<&'static str, Fields>> = LazyLock::new(|| {
         });
         columns.chain([Field::new("alarm", DataType::Boolean, true)]).collect()
     };
-    methods().map(|(name, _)| (name, fields(name))).collect()
+    over_series().map(|(name, _)| (name, fields(name))).collect()
 });
 
 pub fn register(context: &SessionContext) {
-    for (name, _) in methods() {
+    for (name, _) in over_series() {
         context
             .register_udwf(WindowUDF::from(Method { name, signature: Signature::variadic_any(Volatility::Immutable) }));
     }
@@ -65,7 +65,7 @@ impl WindowUDFImpl for Method {
     }
 
     fn field(&self, arguments: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
-        if arguments.input_fields().len() % 2 == 0 {
+        if arguments.input_fields().len().is_multiple_of(2) {
             return Err(failed(self.name, "a parameter is 'name', value"));
         }
         Ok(Field::new(arguments.name(), DataType::Struct(self.fields()), true).into())
