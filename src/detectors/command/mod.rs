@@ -143,10 +143,11 @@ likelihood-ratio charts are told their `range_start`. The window's frame is not 
 
 ```sql
 WITH judged AS (
-  SELECT unit_id, event_date, count, ears_c2(count, 'date', event_date, 'min_sigma', 0.5) OVER (PARTITION BY unit_id ORDER BY event_date) AS c2
-  FROM cells WHERE unit_kind = 'county' AND signal = 'fever_visit'
+  SELECT unit_id, signal, event_date, count,
+    ears_c2(count, 'date', event_date, 'min_sigma', 0.5) OVER (PARTITION BY unit_id, signal ORDER BY event_date) AS c2
+  FROM cells WHERE unit_kind = 'county'
 )
-SELECT unit_id, event_date, count, c2['upperbound'] FROM judged WHERE c2['alarm'];
+SELECT unit_id, signal, event_date, count, c2['upperbound'] FROM judged WHERE c2['alarm'];
 ```
 
 `benjamini_hochberg(p)`, `benjamini_yekutieli(p)` and `holm(p)` adjust the p-values of their window: `OVER ()` is every row. `fisher(p)` and `stouffer(p,
