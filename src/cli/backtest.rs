@@ -1,16 +1,15 @@
 //! `qianshao backtest`: what the rules would have alarmed, tick by tick, over the log as it was known at each tick.
 //!
 //! Promises: over the recorded ticks and the rules of then, the answer is `alert_history` byte for byte, but for when it
-//! was committed. Never: writes to the state folder.
+//! was committed. Never: adds a row; opening the folder mends it, as for every reader.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::sql::existing;
-use super::{io, say_error};
+use super::say_error;
+use super::sql::{existing, format, put};
 use crate::alert::{Alert, Mode, State};
 use crate::delta::log::Log;
 use crate::delta::reference::Proposed;
@@ -19,7 +18,7 @@ use crate::detect::backtest::{backtest_at, recorded_ticks};
 use crate::detect::tick::{CLASS_PACK, CLASS_RULE};
 use crate::pipeline::{Folders, InForce};
 use crate::problem::{self, Problem, Result, codes};
-use crate::serve::output::{Format, render};
+use crate::serve::output::render;
 use crate::terms::{Day, MICROS_PER_DAY};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,8 +61,7 @@ pub struct Backtest {
 
 /// Judges again, and tells every revision; how many there were goes to standard error.
 pub async fn run(wanted: &Backtest) -> Result<bool> {
-    let format = Format::parse(&wanted.format)
-        .ok_or_else(|| wrong("--format", &wanted.format, "table, csv, json, ndjson or parquet"))?;
+    let format = format(&wanted.format)?;
     let modes: Vec<&str> = Mode::ALL.iter().map(|mode| mode.word()).collect();
     let mode = Mode::parse(&wanted.mode).ok_or_else(|| wrong("--mode", &wanted.mode, &modes.join(", ")))?;
     let day = |at: &str, text: &Option<String>| {
@@ -85,12 +83,7 @@ pub async fn run(wanted: &Backtest) -> Result<bool> {
     // What was open before the first day is known from the ticks before it.
     revisions.retain(|alert| from.is_none_or(|from| Day::of_micros(alert.tick.0) >= from));
     let rows = rows_of(&revisions)?;
-    let bytes = render(std::slice::from_ref(&rows), &rows.schema(), format)?;
-    match &wanted.output {
-        Some(path) => std::fs::write(path, bytes).map_err(|error| io(path, &error))?,
-        // A reader that has gone away is no problem of ours.
-        None => _ = std::io::stdout().lock().write_all(&bytes),
-    }
+    put(&render(std::slice::from_ref(&rows), &rows.schema(), format)?, wanted.output.as_deref())?;
     say_error(&told(ticks.len(), &revisions));
     Ok(true)
 }

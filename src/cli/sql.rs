@@ -1,7 +1,8 @@
 //! `qianshao sql` and `qianshao alert why`: the tables of a state folder, as known at any moment.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -43,9 +44,7 @@ pub struct Sql {
 }
 
 pub async fn sql(wanted: &Sql) -> Result<bool> {
-    let format = Format::parse(&wanted.format).ok_or_else(|| {
-        Problem::new(codes::ARGUMENT, "--format", &*wanted.format).help("table, csv, json, ndjson or parquet")
-    })?;
+    let format = format(&wanted.format)?;
     let as_of = wanted.as_of.as_deref().map(moment).transpose()?;
     let log = existing(&wanted.state).await?;
     let asked = Asked { as_of, now: log_clock(&log).await?, pack: wanted.pack.clone(), prefix: "qianshao".to_owned() };
@@ -53,16 +52,26 @@ pub async fn sql(wanted: &Sql) -> Result<bool> {
     let frame = engine::plan(&context, "-c", &wanted.c).await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await.map_err(|error| engine::not_run("-c", &error))?;
-    let bytes = render(&batches, &schema, format)?;
-    match &wanted.output {
-        Some(path) => std::fs::write(path, bytes).map_err(|error| io(path, &error))?,
+    put(&render(&batches, &schema, format)?, wanted.output.as_deref())?;
+    Ok(true)
+}
+
+/// What `--format` names.
+pub fn format(text: &str) -> Result<Format> {
+    Format::parse(text)
+        .ok_or_else(|| Problem::new(codes::ARGUMENT, "--format", text).help("table, csv, json, ndjson or parquet"))
+}
+
+/// Writes an answer to a file, else to standard output.
+pub fn put(bytes: &[u8], output: Option<&Path>) -> Result<()> {
+    match output {
+        Some(path) => std::fs::write(path, bytes).map_err(|error| io(path, &error)),
         None => {
-            use std::io::Write;
             // A reader that has gone away is no problem of ours.
-            let _ = std::io::stdout().lock().write_all(&bytes);
+            let _ = std::io::stdout().lock().write_all(bytes);
+            Ok(())
         }
     }
-    Ok(true)
 }
 
 #[derive(Args)]
@@ -92,7 +101,7 @@ pub async fn alert(wanted: &Alert) -> Result<bool> {
 }
 
 /// A state folder that is there: asking a question must not make one.
-pub async fn existing(state: &std::path::Path) -> Result<Arc<DeltaLog>> {
+pub async fn existing(state: &Path) -> Result<Arc<DeltaLog>> {
     if !state.join("tables").is_dir() {
         return Err(Problem::new(codes::ARGUMENT, "--state", state.display().to_string())
             .help("name the folder that `demo`, `replay` or `serve` keeps its tables in"));
