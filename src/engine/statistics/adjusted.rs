@@ -1,4 +1,4 @@
-//! p-values of one window adjusted for how many they are.
+//! p-values of one window adjusted for how many they are: the methods of that name, as a number a row.
 //!
 //! Promises: null for null; an alarm that an adjusted value decides is decided over every series of the window.
 
@@ -12,38 +12,26 @@ use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldA
 use datafusion::logical_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
 
 use super::{failed, known, numbers};
-use crate::detectors::combine::{benjamini_hochberg, benjamini_yekutieli, holm};
+use crate::detectors::command::detect;
+use crate::detectors::command::series::{Column, Series};
 
 pub const NAMES: [&str; 3] = ["benjamini_hochberg", "benjamini_yekutieli", "holm"];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Way {
-    BenjaminiHochberg,
-    BenjaminiYekutieli,
-    Holm,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Adjusted {
-    way: Way,
+    name: &'static str,
     signature: Signature,
 }
 
 pub fn register(context: &SessionContext) {
-    for way in [Way::BenjaminiHochberg, Way::BenjaminiYekutieli, Way::Holm] {
-        let signature = Signature::any(1, Volatility::Immutable);
-        context.register_udwf(WindowUDF::from(Adjusted { way, signature }));
+    for name in NAMES {
+        context.register_udwf(WindowUDF::from(Adjusted { name, signature: Signature::any(1, Volatility::Immutable) }));
     }
 }
 
 impl WindowUDFImpl for Adjusted {
     fn name(&self) -> &str {
-        let [hochberg, yekutieli, holm] = NAMES;
-        match self.way {
-            Way::BenjaminiHochberg => hochberg,
-            Way::BenjaminiYekutieli => yekutieli,
-            Way::Holm => holm,
-        }
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -61,14 +49,13 @@ impl WindowUDFImpl for Adjusted {
 
 impl PartitionEvaluator for Adjusted {
     fn evaluate_all(&mut self, values: &[ArrayRef], _: usize) -> Result<ArrayRef> {
-        let name = WindowUDFImpl::name(self);
-        let p = values.first().ok_or_else(|| failed(name, "the p-values are missing"))?;
-        let p = numbers(name, p)?;
-        let adjusted = match self.way {
-            Way::BenjaminiHochberg => benjamini_hochberg(&p),
-            Way::BenjaminiYekutieli => benjamini_yekutieli(&p),
-            Way::Holm => holm(&p),
-        };
-        Ok(Arc::new(known(adjusted.map_err(|words| failed(name, words))?)))
+        let p = values.first().ok_or_else(|| failed(self.name, "the p-values are missing"))?;
+        let series = Series { observed: numbers(self.name, p)?, ..Series::default() };
+        let answer = detect::<&str>(self.name, &[], &series).map_err(|words| failed(self.name, words))?;
+        let adjusted = answer.columns.into_iter().find_map(|(_, column)| match column {
+            Column::Numbers(values) => Some(values),
+            Column::Words(_) => None,
+        });
+        Ok(Arc::new(known(adjusted.unwrap_or_default())))
     }
 }

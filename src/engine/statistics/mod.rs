@@ -4,8 +4,9 @@
 //! method does not know is refused with those that it knows.
 //! Never: takes a missing row for zero.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Scalar};
 use arrow::compute::cast;
+use arrow::compute::kernels::cmp::distinct;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::execution::context::SessionContext;
@@ -116,12 +117,10 @@ impl<'a> Pairs<'a> {
     /// The others, as `NAME=VALUE`: each says one thing in all rows.
     fn words(&self) -> Result<Vec<String>> {
         let words = self.pairs.iter().map(|(name, value)| {
-            let first = ScalarValue::try_from_array(value, 0)?;
-            for row in 1..value.len() {
-                if ScalarValue::try_from_array(value, row)? != first {
-                    return Err(failed(self.function, format!("{name} is not the same in all rows")));
-                }
+            if distinct(value, &Scalar::new(value.slice(0, 1)))?.true_count() > 0 {
+                return Err(failed(self.function, format!("{name} is not the same in all rows")));
             }
+            let first = ScalarValue::try_from_array(value, 0)?;
             Ok(format!("{name}={}", if first.is_null() { "NULL".to_owned() } else { first.to_string() }))
         });
         words.collect()

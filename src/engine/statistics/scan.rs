@@ -126,12 +126,13 @@ impl Study {
             return Err(failed(function, format!("{length} days from the first date to the last: at most {DAYS_MAX}")));
         }
         let intervals = length as usize;
-        let number: BTreeMap<&str, usize> = places.keys().enumerate().map(|(number, name)| (*name, number)).collect();
-        let mut counted = vec![0_u32; number.len() * intervals];
+        // Each place's number, and a row that says where it is.
+        let numbered: BTreeMap<&str, (usize, usize)> =
+            places.iter().enumerate().map(|(number, (name, row))| (*name, (number, *row))).collect();
+        let mut counted = vec![0_u32; places.len() * intervals];
         for row in 0..place.len() {
-            let at = number.get(place.value(row)).copied().unwrap_or_default();
-            let same = places.get(place.value(row)).is_some_and(|seen| (x[*seen], y[*seen]) == (x[row], y[row]));
-            if !same {
+            let (at, seen) = numbered.get(place.value(row)).copied().unwrap_or_default();
+            if (x[seen], y[seen]) != (x[row], y[row]) {
                 return Err(failed(function, format!("{} stands at two points", place.value(row))));
             }
             // No count is no report, and a scan has no word for that.
