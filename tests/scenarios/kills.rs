@@ -34,9 +34,7 @@ const COMMITS: i64 = 47;
 pub fn drawn(name: &str) -> Vec<(&'static str, u32)> {
     let mut dice = Dice::of(name);
     let mut points = POINTS.to_vec();
-    for last in (1..points.len()).rev() {
-        points.swap(last, dice.below(last as u64 + 1) as usize);
-    }
+    dice.shuffle(&mut points);
     let drawn: Vec<_> = points.into_iter().map(|point| (point, 1 + dice.below(2) as u32)).collect();
     let again = drawn.iter().filter(|(_, hit)| *hit > 1).map(|(point, _)| (*point, 1));
     drawn.iter().copied().chain(again).collect()

@@ -173,14 +173,19 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end.max(1)
     }
+
+    /// Another order, by Fisher and Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
 }
 
 /// Another order of the same messages, unless they are all alike.
 pub fn shuffle(messages: &mut [Sent], dice: &mut Dice) {
     let before = messages.to_vec();
-    for last in (1..messages.len()).rev() {
-        messages.swap(last, dice.below(last as u64 + 1) as usize);
-    }
+    dice.shuffle(messages);
     if messages == before && !messages.is_empty() {
         messages.rotate_left(1);
     }

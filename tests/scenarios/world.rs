@@ -244,7 +244,13 @@ impl World {
                 messages.extend(soon);
                 self.again = later.into_iter().map(|(_, message)| message).collect();
             }
-            _ => {}
+            Schedule::Shuffled
+            | Schedule::Straight
+            | Schedule::OneByOne
+            | Schedule::Split
+            | Schedule::Restarted
+            | Schedule::Restored
+            | Schedule::Killed => {}
         }
     }
 
