@@ -1,6 +1,7 @@
 """What is equal: our answer to a case beside R's.
 
-Promises: every column and every row of R is compared; what is excepted is counted.
+Promises: every column and every row that reference.R answers is compared; rows that it calls an accident are excepted and
+counted. What it asks R otherwise, or leaves empty, it says itself, and is not among them.
 """
 
 import csv
