@@ -17,6 +17,7 @@ pub mod count;
 mod filters;
 mod builders;
 pub mod tables;
+pub mod views;
 pub mod moment;
 pub mod session;
 

@@ -19,6 +19,7 @@ use crate::cells::count::Units;
 use crate::cells::moment::Moment;
 use crate::cells::session::{findings_schema, rule_session};
 use crate::cells::tables::{Shown, Stage};
+use crate::cells::views::Views;
 use crate::engine;
 use crate::engine::functions::Now;
 use crate::engine::kept::{Kept, Slot};
@@ -94,27 +95,26 @@ impl Plans {
         dirty: &Dirty,
         standing: &mut Standing,
     ) -> Result<Vec<Problem>> {
-        let (horizon, history) = (self.pack.alert_horizon_days, self.pack.history_days());
-        let shown = Shown::to_rules(moment.clone(), horizon, history, tick);
+        let units = match dirty {
+            Dirty::Units(units) => Some(units.clone()),
+            Dirty::Everything => None,
+        };
+        let histories = self.pack.rules.iter().map(|rule| rule.history_days);
+        let views = Views::new(moment.clone(), self.pack.alert_horizon_days, histories, tick, units);
         if let How::Sql(sql) = &self.how {
             sql.now.store(tick, Relaxed);
         }
-        let judged = self.judge(&shown, dirty, standing).await;
+        let judged = self.judge(views, dirty, standing).await;
         if let How::Sql(sql) = &self.how {
             sql.stage.show(None);
         }
         judged
     }
 
-    async fn judge(&self, shown: &Arc<Shown>, dirty: &Dirty, standing: &mut Standing) -> Result<Vec<Problem>> {
+    async fn judge(&self, mut views: Views, dirty: &Dirty, standing: &mut Standing) -> Result<Vec<Problem>> {
         let mut broken = match &self.how {
             How::Sql(sql) => sql.unplanned.clone(),
             How::Predicates(_) => Vec::new(),
-        };
-        // One for all rules: what one of them has counted the next need not.
-        let narrowed = match dirty {
-            Dirty::Units(units) => shown.narrowed(units.clone()),
-            Dirty::Everything => shown.clone(),
         };
         for rule in &self.pack.rules {
             let narrow = match dirty {
@@ -124,7 +124,7 @@ impl Plans {
             if narrow.is_some_and(|units| units.is_empty()) {
                 continue;
             }
-            let shown = if narrow.is_some() { narrowed.clone() } else { shown.clone() };
+            let shown = views.of(rule.history_days, narrow.is_some());
             let found = match &self.how {
                 How::Sql(sql) => sql.run(rule, shown, standing).await,
                 How::Predicates(predicates) => Ok(Some(predicates(rule, &shown))),

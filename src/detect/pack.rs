@@ -65,11 +65,6 @@ impl Pack {
         }
     }
 
-    /// Days before the horizon that the farthest-looking rule looks back on.
-    pub fn history_days(&self) -> i32 {
-        self.rules.iter().map(|rule| rule.history_days).max().unwrap_or(0)
-    }
-
     /// What `param('name')` gives.
     pub fn values(&self) -> BTreeMap<String, f64> {
         self.parameters.iter().map(|(name, parameter)| (name.clone(), parameter.value)).collect()

@@ -94,8 +94,8 @@ pub struct SwitchAnswer {
 }
 
 impl Essence {
-    pub(super) fn check(&self, days: usize) -> Result<(), String> {
-        let Self { baseline, guard, w1, w2 } = *self;
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { baseline, w1, w2, .. } = *self;
         if baseline < BASELINE_MIN {
             return Err(format!("baseline is {baseline}, allowed are {BASELINE_MIN} days or more"));
         }
@@ -103,10 +103,6 @@ impl Essence {
             if !(weight > 0.0 && weight < 1.0) {
                 return Err(format!("{name} is {weight}, allowed is more than 0 and less than 1"));
             }
-        }
-        let needed = baseline.saturating_add(guard).saturating_add(1);
-        if days < needed {
-            return Err(format!("observed has {days} days, allowed are baseline + guard + 1 = {needed} or more"));
         }
         Ok(())
     }
@@ -205,11 +201,11 @@ fn rescaled(observed: &[f64]) -> Vec<f64> {
 /// T = (z − mean)/σ, σ = sd·√(w/(2−w) + 1/n − 2(1−w)^{g+1}(1−(1−w)ⁿ)/n) + c with ESSENCE's correction c and floor; p
 /// from Student's t, n − 1 degrees of freedom; beyond the 99 % limit the smoother is set back to it. If all values are
 /// below 1, everything is in units of the median of the positive ones. Daily counts or percentages. Not available on
-/// the first 7 + `guard` days, on a missing day, and with fewer than 7 known days in the baseline. Fails if a parameter
-/// is out of range or the series is shorter than `baseline` + `guard` + 1 days. Burkom, Elbert & Magruder (2010); CDC
-/// Rnssp 0.3.1 `alert_ewma`.
+/// the first 7 + `guard` days, on a missing day, and with fewer than 7 known days in the baseline; a shorter series has
+/// no answer, where Rnssp stops below `baseline` + `guard` + 1 days. Fails if a parameter is out of range. Burkom,
+/// Elbert & Magruder (2010); CDC Rnssp 0.3.1 `alert_ewma`.
 pub fn essence_ewma(observed: &[f64], parameters: &Essence) -> Result<EwmaColours, String> {
-    parameters.check(observed.len())?;
+    parameters.check()?;
     let Essence { baseline, guard, w1, w2 } = *parameters;
     let y = rescaled(observed);
     let (mut gradual, mut sudden) = (Smoother::new(w1), Smoother::new(w2));
@@ -302,9 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn a_short_series_has_no_answer_and_a_longer_one_says_the_same_of_its_first_days() {
+        let counts: Vec<f64> = (0..40).map(|i| f64::from(5 + (i * 7) % 5)).collect();
+        let of = |days: usize| essence_switch(&counts[..days], 1, &Essence::default()).unwrap().pvalue;
+        assert!(of(9).iter().all(|p| p.is_nan()));
+        for days in [10, 14, 30] {
+            let bits = |values: &[f64]| values.iter().map(|p| p.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&of(days)), bits(&of(40)[..days]));
+            assert!(!of(days)[days - 1].is_nan());
+        }
+    }
+
+    #[test]
     fn parameters_out_of_range_are_named() {
         let said = |parameters: Essence| essence_ewma(&[1.0; 10], &parameters).unwrap_err();
-        assert!(said(Essence::default()).contains("observed has 10 days"));
         assert!(said(Essence { baseline: 6, ..Essence::default() }).contains("baseline is 6"));
         assert!(said(Essence { w2: 1.0, ..Essence::default() }).contains("w2 is 1"));
     }
@@ -317,7 +324,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_it_answers_each_day(
-            counts in prop::collection::vec(anything(), 31..80),
+            counts in prop::collection::vec(anything(), 0..80),
             weekday in 1_u8..=7,
         ) {
             let answer = essence_switch(&counts, weekday, &Essence::default()).unwrap();

@@ -38,14 +38,14 @@ struct Forecast {
 /// taken back to blue if today is below the mean of its last 7 days, on a weekend only if also below that of its last 7
 /// same weekdays. `first_weekday` is that of the first day, Monday 1 … Sunday 7; days follow each other without a gap
 /// (a missing one is NaN). Daily counts or percentages. Not available on the first 11 + `guard` days, on a missing day,
-/// with fewer than 11 known days or an unseen weekday in the baseline. Fails if a parameter is out of range or the
-/// series is shorter than `baseline` + `guard` + 1 days. CDC Rnssp 0.3.1 `alert_regression`.
+/// with fewer than 11 known days or an unseen weekday in the baseline. Fails if a parameter is out of range. CDC
+/// Rnssp 0.3.1 `alert_regression`, which stops below `baseline` + `guard` + 1 days.
 pub fn essence_regression(
     observed: &[f64],
     first_weekday: u8,
     parameters: &Essence,
 ) -> Result<RegressionAnswer, String> {
-    parameters.check(observed.len())?;
+    parameters.check()?;
     let Essence { baseline, guard, .. } = *parameters;
     if !baseline.is_multiple_of(WEEK) || baseline < 2 * WEEK {
         return Err(format!("baseline is {baseline}, allowed are multiples of 7 from 14 days"));

@@ -23,7 +23,8 @@ use super::edition::{RuleText, Texts};
 use super::recount::Recount;
 use crate::cells::moment::Moment;
 use crate::cells::session::{findings_schema, rule_session};
-use crate::cells::tables::{Shown, Stage};
+use crate::cells::tables::Stage;
+use crate::cells::views::Views;
 use crate::engine;
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
@@ -49,10 +50,10 @@ impl Findings {
 
     async fn found(&self) -> Result<RecordBatch> {
         let shown = self.recount.shown().await?;
-        let context = session_of(&self.texts, &self.pack, &shown.moment, shown.tick)?;
+        let mut evaluation = Evaluation::new(&self.texts, &self.pack, &shown.moment, shown.tick)?;
         let mut found = RecordBatch::new_empty(findings_schema());
         for rule in self.texts.in_order_of_need(&self.pack) {
-            found = joined(&found, &finding_rows(&context, &rule, &found, &shown.moment).await?)?;
+            found = joined(&found, &evaluation.rows(&rule, &found).await?)?;
         }
         Ok(found)
     }
@@ -87,21 +88,42 @@ impl TableProvider for Findings {
     }
 }
 
-/// The tables as the pack's rules saw them at `tick`.
-pub fn session_of(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) -> Result<SessionContext> {
-    let rules = texts.in_order_of_need(pack);
-    let history = rules.iter().map(|rule| rule.days("history_days")).max().unwrap_or(0);
-    let horizon = texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT);
-    let parameters = texts.parameters(pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
-    rule_session(moment, &parameters, tick, &Stage::set(Shown::to_rules(moment.clone(), horizon, history, tick)))
+/// A pack's rules at a tick: the tables as each of them saw them.
+pub struct Evaluation {
+    context: SessionContext,
+    stage: Arc<Stage>,
+    views: Views,
+    /// The area of units that know none.
+    home: Option<String>,
 }
 
-/// What a rule returns in a session of `session_of`, valid windows only; `before` is what it may read of others.
-pub async fn finding_rows(
+impl Evaluation {
+    pub fn new(texts: &Texts, pack: &str, moment: &Arc<Moment>, tick: i64) -> Result<Self> {
+        let rules = texts.in_order_of_need(pack);
+        let histories = rules.iter().map(|rule| rule.days("history_days"));
+        let horizon = texts.horizon_days(pack).unwrap_or(HORIZON_DAYS_DEFAULT);
+        let parameters = texts.parameters(pack).into_iter().map(|(name, parameter)| (name, parameter.value)).collect();
+        let stage = Arc::new(Stage::default());
+        Ok(Self {
+            context: rule_session(moment, &parameters, tick, &stage)?,
+            views: Views::new(moment.clone(), horizon, histories, tick, None),
+            stage,
+            home: moment.registers.home().map(str::to_owned),
+        })
+    }
+
+    /// What a rule returns, valid windows only; `before` is what it may read of others.
+    pub async fn rows(&mut self, rule: &RuleText<'_>, before: &RecordBatch) -> Result<RecordBatch> {
+        self.stage.show(Some(self.views.of(rule.days("history_days"), false)));
+        finding_rows(&self.context, rule, before, self.home.as_deref()).await
+    }
+}
+
+async fn finding_rows(
     context: &SessionContext,
     rule: &RuleText<'_>,
     before: &RecordBatch,
-    moment: &Moment,
+    home: Option<&str>,
 ) -> Result<RecordBatch> {
     // There is none before the first rule.
     let _ = context.deregister_table("findings");
@@ -120,7 +142,6 @@ pub async fn finding_rows(
         });
     }
     // As a tick does: a unit of unknown area is put to the whole area that we watch.
-    let home = moment.registers.home();
     let areas = columns[AREA_CODE].as_string::<i32>().iter().map(|area| area.or(home));
     columns[AREA_CODE] = Arc::new(areas.collect::<StringArray>());
     let rows = RecordBatch::try_new(findings_schema(), columns).map_err(|error| broken(error.to_string()))?;

@@ -9,7 +9,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float64Type};
 
 use super::edition::{RuleText, Texts};
-use super::findings::{finding_rows, joined, session_of};
+use super::findings::{Evaluation, joined};
 use super::why::{LineKind, Why};
 use super::why_facts::Facts;
 use crate::cells::count::{CellKey, Counting, Units, Wanted};
@@ -58,11 +58,11 @@ impl Inputs<'_> {
     pub async fn run_again(&self, rule: &RuleText<'_>, why: &mut Why) -> Result<BTreeSet<Subject>> {
         let pack = self.facts.text("pack");
         let needed: Vec<RuleText<'_>> = rule.needs().filter_map(|id| self.texts.rule(pack, id)).collect();
-        let context = session_of(self.texts, pack, self.moment, self.tick)?;
+        let mut evaluation = Evaluation::new(self.texts, pack, self.moment, self.tick)?;
         let mut subjects = BTreeSet::from([Subject::of(self.facts)]);
         let mut findings = RecordBatch::new_empty(findings_schema());
         for need in &needed {
-            let rows = finding_rows(&context, need, &findings, self.moment).await?;
+            let rows = evaluation.rows(need, &findings).await?;
             for row in 0..rows.num_rows() {
                 let finding = Finding { rows: &rows, row };
                 if finding.text("area_code") == self.facts.text("area_code") && finding.touches(self.facts) {
@@ -72,7 +72,7 @@ impl Inputs<'_> {
             }
             findings = joined(&findings, &rows)?;
         }
-        let rows = finding_rows(&context, rule, &findings, self.moment).await?;
+        let rows = evaluation.rows(rule, &findings).await?;
         let mut supported = false;
         for row in 0..rows.num_rows() {
             let finding = Finding { rows: &rows, row };

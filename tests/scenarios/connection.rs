@@ -2,6 +2,7 @@
 //!
 //! Statements, besides SQL:
 //! `SEND feed/kind {json}` (more lines: more messages, `{json}` of the same kind or `feed/kind {json}`);
+//! `SERIES feed/kind first-day {json with $day and $n}` and a line of values, a message a day: `9,11x3 20` is 9 11 9 11 9 11 20;
 //! `REGISTER facilities` and CSV lines; `TICK time`; `AS OF time`, for the queries until the next tick;
 //! `REPLAY`: the recorded ticks over the recorded rows give the same alert history, to the bit.
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use datafusion::execution::context::SessionContext;
 use qianshao::engine;
 use qianshao::problem::Problem;
-use qianshao::terms::parse_instant;
+use qianshao::terms::{Day, parse_instant};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
 use tokio::sync::Mutex;
 
@@ -57,6 +58,7 @@ impl Connection {
         let mut world = self.world.lock().await;
         match verb {
             "SEND" => send(&mut world, argument, rest)?,
+            "SERIES" => series(&mut world, argument, rest)?,
             "REGISTER" => world.register(argument, rest).await?,
             "TICK" => {
                 let at = parse_instant(argument).ok_or_else(|| refused(format!("TICK {argument}: no time")))?;
@@ -111,6 +113,22 @@ fn send(world: &mut World, first: &str, rest: &str) -> Result<(), Refused> {
             return Err(refused(format!("SEND {kind}: no such feed and kind")));
         }
         world.send(feed, payload);
+    }
+    Ok(())
+}
+
+/// One message a day from the first day on.
+fn series(world: &mut World, first: &str, rest: &str) -> Result<(), Refused> {
+    let parts: Vec<&str> = first.splitn(3, ' ').collect();
+    let &[kind, day, body] = &parts[..] else { return Err(refused("SERIES feed/kind first-day {json}")) };
+    let mut day = Day::parse(day).ok_or_else(|| refused(format!("SERIES {day}: no day")))?;
+    for group in rest.split_whitespace() {
+        let (values, times) = group.split_once('x').unwrap_or((group, "1"));
+        let times: usize = times.parse().map_err(|_| refused(format!("SERIES {group}: no number of times")))?;
+        for value in std::iter::repeat_n(values.split(','), times).flatten() {
+            send(world, kind, &body.replace("$day", &day.to_string()).replace("$n", value))?;
+            day = day.plus(1);
+        }
     }
     Ok(())
 }

@@ -27,7 +27,8 @@ const ALERTS: &str = "SELECT * EXCLUDE (place) FROM (
 pub async fn session(log: &Arc<dyn Log>, pack: &str, until: i64, tick: i64) -> Result<SessionContext> {
     let moment = Arc::new(Moment::as_of(&**log, until).await?);
     let pack = pack_of(&moment.edition, pack)?;
-    let judged = Shown::to_rules(moment.clone(), pack.alert_horizon_days, pack.history_days(), tick);
+    let history_days = pack.rules.iter().map(|rule| rule.history_days).max().unwrap_or(0);
+    let judged = Shown::to_rules(moment.clone(), pack.alert_horizon_days, history_days, tick);
     let context = rule_session(&moment, &pack.values(), tick, &Stage::set(judged))?;
     let signals = log.read(Table::Signals, i64::MIN, until).await?;
     let today = Day::of_micros(tick);

@@ -53,8 +53,8 @@ pub fn columns_of(method: &str) -> Vec<(&'static str, bool)> {
     let series = Series { observed: vec![1.0; LENGTH], ..Series::default() };
     let last = format!("range_start={LENGTH}");
     let mut columns: Vec<(&'static str, bool)> = Vec::new();
-    // The likelihood-ratio charts answer other columns when asked for cases; other methods know no `ret`.
-    for asked in [&[last.as_str()][..], &[&last, "ret=cases"]] {
+    // The likelihood-ratio charts answer other columns when asked for cases, the percentile its bound; others know no `ret`.
+    for asked in [&[last.as_str()][..], &[&last, "ret=cases"], &[&last, "ret=upperbound"]] {
         for (name, column) in detect(method, asked, &series).map_or(Vec::new(), |answer| answer.columns) {
             if columns.iter().all(|(known, _)| *known != name) {
                 columns.push((name, matches!(column, series::Column::Words(_))));

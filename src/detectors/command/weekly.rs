@@ -119,12 +119,17 @@ pub fn moving_percentile(series: &Series, params: &Params) -> Result<Answer, Str
     };
     let answer = percentile.run(&series.observed)?;
     let from = params.range_start(percentile.years * percentile.freq + percentile.plus_minus)?;
-    let columns = vec![
+    let with_bound = params.word(&["ret"], &[("percentiles", false), ("upperbound", true)])?;
+    let mut columns = vec![
         ("p50", Column::Numbers(answer.p50)),
         ("p75", Column::Numbers(answer.p75)),
         ("p80", Column::Numbers(answer.p80)),
         ("p90", Column::Numbers(answer.p90)),
     ];
+    // The reference's four columns are all that is answered unasked.
+    if with_bound {
+        columns.push(("upperbound", Column::Numbers(answer.upperbound)));
+    }
     Ok(Answer::from(from, series, columns, answer.alarm).unless_known("p50"))
 }
 

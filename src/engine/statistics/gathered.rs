@@ -2,6 +2,7 @@
 //!
 //! Promises: the answer does not depend on how rows come in batches.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
@@ -47,12 +48,12 @@ impl What {
         }
     }
 
-    fn run(self, columns: &[ArrayRef]) -> Result<ScalarValue> {
+    fn run(self, columns: &[ArrayRef], kept: &scan::Kept) -> Result<ScalarValue> {
         let (columns, pairs) = columns.split_at(self.columns().min(columns.len()));
         let pairs = Pairs::of(self.name(), pairs)?;
         match self {
             Self::Fisher | Self::Stouffer => self.combined(columns, pairs),
-            Self::SpaceTimeScan => scan::run(self.name(), columns, pairs),
+            Self::SpaceTimeScan => scan::run(self.name(), columns, pairs, kept),
         }
     }
 
@@ -91,14 +92,30 @@ fn combined_fields() -> Fields {
 pub fn register(context: &SessionContext) {
     for what in [What::Fisher, What::Stouffer, What::SpaceTimeScan] {
         let signature = Signature::variadic_any(Volatility::Immutable);
-        context.register_udaf(AggregateUDF::from(Gathered { what, signature }));
+        context.register_udaf(AggregateUDF::from(Gathered { what, signature, kept: Arc::default() }));
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Gathered {
     what: What,
     signature: Signature,
+    kept: Arc<scan::Kept>,
+}
+
+/// What is kept changes no answer.
+impl PartialEq for Gathered {
+    fn eq(&self, other: &Self) -> bool {
+        (self.what, &self.signature) == (other.what, &other.signature)
+    }
+}
+
+impl Eq for Gathered {}
+
+impl Hash for Gathered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.what, &self.signature).hash(state);
+    }
 }
 
 impl AggregateUDFImpl for Gathered {
@@ -124,7 +141,7 @@ impl AggregateUDFImpl for Gathered {
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let kinds = arguments.expr_fields.iter().map(|field| field.data_type().clone()).collect();
-        Ok(Box::new(Rows { what: self.what, kinds, batches: Vec::new() }))
+        Ok(Box::new(Rows { what: self.what, kinds, batches: Vec::new(), kept: self.kept.clone() }))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -142,6 +159,7 @@ struct Rows {
     what: What,
     kinds: Vec<DataType>,
     batches: Vec<Vec<ArrayRef>>,
+    kept: Arc<scan::Kept>,
 }
 
 impl Rows {
@@ -165,7 +183,7 @@ impl Accumulator for Rows {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         match self.batches.is_empty() {
             true => ScalarValue::try_from(&self.what.answer()),
-            false => self.what.run(&self.columns()?),
+            false => self.what.run(&self.columns()?, &self.kept),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The space-time scan over the rows of a query: places, dates and counts in, clusters out.
 //!
 //! Promises: the same clusters and p-values as `qianshao scan`. Intervals are days from the first date to the last; a
-//! place and day without a row had no cases, so a place that did not report must be left out.
+//! place and day without a row had no cases, so a place that did not report must be left out. Asked the same again, a
+//! session answers what it computed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, ListArray, ListBuilder, StringArray,
@@ -14,6 +15,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Fields};
 use datafusion::common::{Result, ScalarValue};
+use sha2::{Digest, Sha256};
 
 use super::{Pairs, days, failed, known, numbers};
 use crate::detectors::command::params::Params;
@@ -21,6 +23,34 @@ use crate::detectors::scan::{Cluster, Coordinates, Model, Observations, Period, 
 
 /// place, x, y, date, cases.
 pub const COLUMNS: usize = 5;
+
+/// Scans whose clusters are kept: a month of days for a few signals, which a rule asks for again at every tick.
+const KEPT_MAX: usize = 256;
+
+/// Clusters of the scans that a session ran last, by the digest of everything that they depend on.
+///
+/// A scan is drawn from its seed, so what is kept is what would be computed again.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<VecDeque<([u8; 32], ScalarValue)>>);
+
+impl Kept {
+    fn of(&self, digest: &[u8; 32]) -> Option<ScalarValue> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| known == digest)?;
+        // The one that was asked for longest ago goes first.
+        let found = kept.remove(at)?;
+        kept.push_back(found.clone());
+        Some(found.1)
+    }
+
+    fn keep(&self, digest: [u8; 32], clusters: ScalarValue) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((digest, clusters));
+    }
+}
 
 /// Days of a study: as many windows as this are looked at for every circle.
 const DAYS_MAX: i64 = 20_000;
@@ -60,7 +90,7 @@ struct Study {
     observations: Observations,
 }
 
-pub fn run(function: &str, columns: &[ArrayRef], mut pairs: Pairs<'_>) -> Result<ScalarValue> {
+pub fn run(function: &str, columns: &[ArrayRef], mut pairs: Pairs<'_>, kept: &Kept) -> Result<ScalarValue> {
     let population = pairs.column("population").map(|column| numbers(function, &column)).transpose()?;
     let study = Study::of(function, columns, population.as_deref())?;
     let told = |words: String| failed(function, words);
@@ -73,9 +103,15 @@ pub fn run(function: &str, columns: &[ArrayRef], mut pairs: Pairs<'_>) -> Result
         true => Coordinates::Plane(study.coordinates.clone()),
         false => Coordinates::LatLong(study.coordinates.clone()),
     };
+    let digest = study.digest(&words);
+    if let Some(clusters) = kept.of(&digest) {
+        return Ok(clusters);
+    }
     let model = if population.is_some() { Model::Poisson(study.population.clone()) } else { Model::Permutation };
     let found = scan.run(&coordinates, &study.observations, &model).map_err(told)?;
-    study.list(&found.clusters)
+    let clusters = study.list(&found.clusters)?;
+    kept.keep(digest, clusters.clone());
+    Ok(clusters)
 }
 
 fn scan(params: &Params) -> std::result::Result<Scan, String> {
@@ -155,6 +191,22 @@ impl Study {
             first,
             observations: Observations { intervals, cases: counted },
         })
+    }
+
+    /// Of the rows and the parameters.
+    fn digest(&self, words: &[String]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for text in self.names.iter().chain(words) {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+        self.coordinates.iter().flatten().chain(&self.population).for_each(|value| digest.update(value.to_le_bytes()));
+        digest.update((self.names.len() as u64).to_le_bytes());
+        digest.update((self.population.len() as u64).to_le_bytes());
+        digest.update(self.first.to_le_bytes());
+        digest.update((self.observations.intervals as u64).to_le_bytes());
+        self.observations.cases.iter().for_each(|count| digest.update(count.to_le_bytes()));
+        digest.finalize().into()
     }
 
     fn list(&self, clusters: &[Cluster]) -> Result<ScalarValue> {
