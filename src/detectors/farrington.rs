@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::history::{Calendar, History, month_day, nearest_weekday, years_before};
+use super::history::{Calendar, History, Other, OtherCounts, month_day, nearest_weekday, years_before};
 use super::quasi_poisson::{Regression, response};
 use super::reference_rows::Row;
 use super::special::{normal_lower, normal_quantile, student_two_sided};
@@ -168,6 +168,15 @@ impl FarringtonAnswers {
     }
 }
 
+/// What is known of a period before its count is looked at.
+struct Fitted {
+    mean: f64,
+    /// Standard error of the mean.
+    mean_error: f64,
+    phi: f64,
+    do_trend: bool,
+}
+
 /// Working space for many fits.
 #[derive(Clone, Debug, Default)]
 pub struct FarringtonSpace {
@@ -192,20 +201,47 @@ impl Farrington {
 
     /// Answers for the 0-based periods `range`; NaN where no reference value exists or nothing can be fitted.
     pub fn run_range(&self, history: &History, range: Range<usize>) -> Result<FarringtonAnswers, String> {
+        self.run_with(history, OtherCounts::default(), range).map(|(answers, _)| answers)
+    }
+
+    /// The same, and the answers for each of `others`, which cost little more than one: a period is fitted again only where
+    /// that is asked for and one of its reference counts differs.
+    pub fn run_with(
+        &self,
+        history: &History,
+        others: OtherCounts<'_>,
+        range: Range<usize>,
+    ) -> Result<(FarringtonAnswers, Vec<FarringtonAnswers>), String> {
         self.check(history)?;
+        let others = Other::of(history, others)?;
         let mut space = FarringtonSpace::default();
         let mut answers = FarringtonAnswers { first: range.start, ..FarringtonAnswers::default() };
+        let mut told = vec![answers.clone(); others.len()];
         for at in range {
-            let answer = self.fit_and_judge(history, at, &mut space).unwrap_or(FarringtonAnswer::NONE);
+            let fitted = self.fit(history, at, &mut space);
+            let answer = self.judge(fitted.as_ref(), history, at);
             answers.push(&answer);
+            for (other, told) in others.iter().zip(&mut told) {
+                let history = other.history(history);
+                let answer = if other.is_refitted(|index| space.references.contains(&index)) {
+                    let fitted = self.fit(&history, at, &mut space);
+                    self.judge(fitted.as_ref(), &history, at)
+                } else if other.differs(at, self.limit54.periods) {
+                    self.judge(fitted.as_ref(), &history, at)
+                } else {
+                    answer
+                };
+                told.push(&answer);
+            }
         }
-        Ok(answers)
+        Ok((answers, told))
     }
 
     /// The answer for one period, for callers that judge many series in turn.
     pub fn at(&self, history: &History, at: usize, space: &mut FarringtonSpace) -> Result<FarringtonAnswer, String> {
         self.check(history)?;
-        Ok(self.fit_and_judge(history, at, space).unwrap_or(FarringtonAnswer::NONE))
+        let fitted = self.fit(history, at, space);
+        Ok(self.judge(fitted.as_ref(), history, at))
     }
 
     fn check(&self, history: &History) -> Result<(), String> {
@@ -216,8 +252,8 @@ impl Farrington {
         self.limit54.check()
     }
 
-    fn fit_and_judge(&self, history: &History, at: usize, space: &mut FarringtonSpace) -> Option<FarringtonAnswer> {
-        let count = *history.observed.get(at)?;
+    /// The model of a period; the present count is no part of it.
+    fn fit(&self, history: &History, at: usize, space: &mut FarringtonSpace) -> Option<Fitted> {
         self.find_references(history, at, &mut space.references)?;
         let FarringtonSpace { regression, references } = space;
         let rows = references.iter().filter_map(|&index| {
@@ -243,9 +279,15 @@ impl Farrington {
         }
         let (eta, variance) = regression.predict(&fit, 0, at as f64)?;
         let mean = response(eta);
-        let mean_error = (fit.phi * variance).sqrt() * mean;
+        Some(Fitted { mean, mean_error: (fit.phi * variance).sqrt() * mean, phi: fit.phi, do_trend: fit.trend })
+    }
+
+    fn judge(&self, fitted: Option<&Fitted>, history: &History, at: usize) -> FarringtonAnswer {
+        let Some((&Fitted { mean, mean_error, phi, do_trend }, &count)) = fitted.zip(history.observed.get(at)) else {
+            return FarringtonAnswer::NONE;
+        };
         let exponent = self.powertrans.exponent();
-        let sd = self.powertrans.sd(mean, fit.phi + mean_error * mean_error / mean);
+        let sd = self.powertrans.sd(mean, phi + mean_error * mean_error / mean);
         let centre = mean.powf(exponent);
         let bound = upper_bound(centre, normal_quantile(1.0 - self.alpha / 2.0) * sd, exponent);
         let recent = history.recent(at, self.limit54.periods);
@@ -255,15 +297,15 @@ impl Farrington {
             false if recent.is_nan() => f64::NAN,
             false => 0.0,
         };
-        Some(FarringtonAnswer {
+        FarringtonAnswer {
             expected: mean,
-            phi: fit.phi,
+            phi,
             upperbound,
             quantile: normal_lower((count.powf(exponent) - centre) / sd),
             median: centre.powf(1.0 / exponent),
-            do_trend: fit.trend,
+            do_trend,
             alarm: enough && (count - mean) / (bound - mean) > 1.0,
-        })
+        }
     }
 
     /// Periods within `w` of the same period one to `b` years before, those that exist.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::counting_laws::CountingLaw;
 use super::farrington::{Limit54, PowerTransformation, in_range, upper_bound};
-use super::history::History;
+use super::history::{History, Other, OtherCounts};
 use super::quasi_poisson::{Fit, Regression, response};
 use super::reference_rows::Row;
 use super::seasonal_levels::{Cut, SeasonalLevels};
@@ -148,6 +148,16 @@ impl FlexibleAnswers {
     }
 }
 
+/// What is known of a period before its count is looked at.
+struct Fitted {
+    /// Logarithm of the mean, offset included, and its standard error.
+    eta: f64,
+    se: f64,
+    phi: f64,
+    /// `None` = no trend was kept.
+    slope: Option<f64>,
+}
+
 /// Working space for many fits.
 #[derive(Clone, Debug, Default)]
 pub struct FlexibleSpace {
@@ -189,21 +199,48 @@ impl FarringtonFlexible {
 
     /// Answers for the 0-based periods `range`; NaN where reference weeks are missing or no fit converges.
     pub fn run_range(&self, history: &History, range: Range<usize>) -> Result<FlexibleAnswers, String> {
+        self.run_with(history, OtherCounts::default(), range).map(|(answers, _)| answers)
+    }
+
+    /// The same, and the answers for each of `others`, which cost little more than one: a period is fitted again only where
+    /// that is asked for and one of its reference counts differs.
+    pub fn run_with(
+        &self,
+        history: &History,
+        others: OtherCounts<'_>,
+        range: Range<usize>,
+    ) -> Result<(FlexibleAnswers, Vec<FlexibleAnswers>), String> {
         self.check(history)?;
+        let others = Other::of(history, others)?;
         let z = normal_quantile(1.0 - self.alpha);
         let mut space = FlexibleSpace::default();
         let mut answers = FlexibleAnswers { first: range.start, ..FlexibleAnswers::default() };
+        let mut told = vec![answers.clone(); others.len()];
         for at in range {
-            answers.push(&self.fit_and_judge(history, at, &mut space, z).unwrap_or(FlexibleAnswer::NONE));
+            let fitted = self.fit(history, at, &mut space);
+            let answer = self.judge(fitted.as_ref(), history, at, z);
+            answers.push(&answer);
+            for (other, told) in others.iter().zip(&mut told) {
+                let history = other.history(history);
+                let answer = if other.is_refitted(|index| space.levels.uses(at, index)) {
+                    let fitted = self.fit(&history, at, &mut space);
+                    self.judge(fitted.as_ref(), &history, at, z)
+                } else if other.differs(at, self.limit54.periods) {
+                    self.judge(fitted.as_ref(), &history, at, z)
+                } else {
+                    answer
+                };
+                told.push(&answer);
+            }
         }
-        Ok(answers)
+        Ok((answers, told))
     }
 
     /// The answer for one period, for callers that judge many series in turn.
     pub fn at(&self, history: &History, at: usize, space: &mut FlexibleSpace) -> Result<FlexibleAnswer, String> {
         self.check(history)?;
-        let z = normal_quantile(1.0 - self.alpha);
-        Ok(self.fit_and_judge(history, at, space, z).unwrap_or(FlexibleAnswer::NONE))
+        let fitted = self.fit(history, at, space);
+        Ok(self.judge(fitted.as_ref(), history, at, normal_quantile(1.0 - self.alpha)))
     }
 
     fn check(&self, history: &History) -> Result<(), String> {
@@ -227,8 +264,8 @@ impl FarringtonFlexible {
         self.past_weeks_not_included.unwrap_or(self.w)
     }
 
-    fn fit_and_judge(&self, history: &History, at: usize, space: &mut FlexibleSpace, z: f64) -> Option<FlexibleAnswer> {
-        let count = *history.observed.get(at)?;
+    /// The model of a period; the present count is no part of it.
+    fn fit(&self, history: &History, at: usize, space: &mut FlexibleSpace) -> Option<Fitted> {
         let cut = Cut { b: self.b, w: self.w, no_periods: self.no_periods, past: self.past() };
         space.levels.lay(history, at, cut)?;
         let now = self.load(history, at, space)?;
@@ -246,19 +283,26 @@ impl FarringtonFlexible {
         }
         let (eta, variance) = regression.predict(&fit, key, now)?;
         let se = (self.dispersion(&fit) * variance).sqrt();
-        let mut answer = self.threshold(count, eta + offset, se, fit.phi, z)?;
-        answer.phi = fit.phi;
-        answer.se_eta = se;
-        if fit.trend {
-            answer.trend = fit.slope;
-            answer.do_trend = true;
-        }
-        let enough = history.recent(at, self.limit54.periods) >= self.limit54.cases;
-        answer.alarm = enough && answer.score > 1.0 && count != 0.0;
-        if !enough {
-            (answer.upperbound, answer.expected) = (f64::NAN, f64::NAN);
-        }
-        Some(answer)
+        Some(Fitted { eta: eta + offset, se, phi: fit.phi, slope: fit.trend.then_some(fit.slope) })
+    }
+
+    fn judge(&self, fitted: Option<&Fitted>, history: &History, at: usize, z: f64) -> FlexibleAnswer {
+        let judged = fitted.zip(history.observed.get(at)).and_then(|(fitted, &count)| {
+            let mut answer = self.threshold(count, fitted.eta, fitted.se, fitted.phi, z)?;
+            answer.phi = fitted.phi;
+            answer.se_eta = fitted.se;
+            if let Some(slope) = fitted.slope {
+                answer.trend = slope;
+                answer.do_trend = true;
+            }
+            let enough = history.recent(at, self.limit54.periods) >= self.limit54.cases;
+            answer.alarm = enough && answer.score > 1.0 && count != 0.0;
+            if !enough {
+                (answer.upperbound, answer.expected) = (f64::NAN, f64::NAN);
+            }
+            Some(answer)
+        });
+        judged.unwrap_or(FlexibleAnswer::NONE)
     }
 
     /// What R's `summary.glm` finds in the model, whose weights were overwritten by those of the reweighting.

@@ -116,6 +116,53 @@ pub fn years_before(day: i64, years: i64) -> i64 {
     days_from_civil(year - years, month, day)
 }
 
+/// Other counts of the periods of a history: the same series with an outbreak planted, for example.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OtherCounts<'a> {
+    pub series: &'a [Vec<f64>],
+    /// Whether a model is fitted again where one of its reference counts differs. Otherwise it stays the history's, and
+    /// only the counts that it judges are the others.
+    pub refit: bool,
+}
+
+/// One of them, and where it differs.
+pub(crate) struct Other<'a> {
+    observed: &'a [f64],
+    places: Vec<usize>,
+    refit: bool,
+}
+
+impl<'a> Other<'a> {
+    /// Fails in words where a series is not as long as the history.
+    pub fn of(history: &History, others: OtherCounts<'a>) -> Result<Vec<Self>, String> {
+        others.series.iter().map(|observed| Self::one(history.observed, observed, others.refit)).collect()
+    }
+
+    fn one(base: &[f64], observed: &'a [f64], refit: bool) -> Result<Self, String> {
+        if observed.len() != base.len() {
+            return Err(format!("another series has {} counts: allowed are {}", observed.len(), base.len()));
+        }
+        let both = base.iter().zip(observed).enumerate();
+        let differing = both.filter(|(_, (one, other))| one.to_bits() != other.to_bits());
+        Ok(Self { observed, places: differing.map(|(index, _)| index).collect(), refit })
+    }
+
+    /// The history with these counts.
+    pub fn history(&self, base: &History<'a>) -> History<'a> {
+        History { observed: self.observed, ..*base }
+    }
+
+    /// Whether a model is another one that is fitted to the periods for which this is true.
+    pub fn is_refitted(&self, uses: impl Fn(usize) -> bool) -> bool {
+        self.refit && self.places.iter().any(|&index| uses(index))
+    }
+
+    /// Whether one of the `periods` up to `at` differs.
+    pub fn differs(&self, at: usize, periods: usize) -> bool {
+        self.places.iter().any(|&index| index <= at && index + periods.max(1) > at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

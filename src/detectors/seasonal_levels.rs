@@ -66,6 +66,12 @@ impl SeasonalLevels {
         levels.filter(|(_, level)| **level > 0).map(move |(place, &level)| (base + place, usize::from(level) - 1))
     }
 
+    /// Whether the 0-based period `index` enters the fit of the period `at`, for which the levels were laid.
+    pub fn uses(&self, at: usize, index: usize) -> bool {
+        let place = (index + self.levels.len()).checked_sub(at + 1);
+        place.and_then(|place| self.levels.get(place)).is_some_and(|&level| level > 0)
+    }
+
     fn find_references(&mut self, history: &History, at: usize, years: usize) -> Option<()> {
         self.references.clear();
         self.references.push(at as i64);

@@ -12,33 +12,42 @@ mod weekly;
 use params::{Asked, Params};
 use series::{Answer, Series};
 
-/// Answers for a whole series, from the first monitored t on.
-type Method = fn(&Series, &Params) -> Result<Answer, String>;
+use crate::detectors::history::OtherCounts;
+
+/// How a method is run: for a whole series, from the first monitored t on.
+#[derive(Clone, Copy)]
+enum Method {
+    Alone(fn(&Series, &Params) -> Result<Answer, String>),
+    /// With other counts of the same periods, which costs it less than one run for each.
+    WithOthers(fn(&Series, OtherCounts, &Params) -> Result<Vec<Answer>, String>),
+}
+
+use Method::{Alone, WithOthers};
 
 /// Every method: its name, what it is, how it is run.
 const METHODS: &[(&str, &str, Method)] = &[
-    ("ears_c1", "EARS C1: the mean of the 7 days before", daily::ears_c1),
-    ("ears_c2", "EARS C2: C1 with two days between", daily::ears_c2),
-    ("ears_c3", "EARS C3 as the CDC defined it: three days' excess above 2", daily::ears_c3),
-    ("ears_c3_r", "EARS C3 as R's earsC computes it", daily::ears_c3_r),
-    ("ewma", "exponentially weighted moving average", daily::ewma),
-    ("essence_ewma", "EWMA of ESSENCE", daily::essence_ewma),
-    ("essence_regression", "regression on weekdays of ESSENCE", daily::essence_regression),
-    ("essence_switch", "regression where it fits, else EWMA, of ESSENCE", daily::essence_switch),
-    ("cusum", "CUSUM of transformed counts", charts::cusum),
-    ("glr_poisson", "generalised likelihood ratio, Poisson", charts::glr_poisson),
-    ("glr_negbin", "generalised likelihood ratio, negative binomial", charts::glr_negbin),
-    ("farrington", "Farrington 1996", weekly::farrington),
-    ("farrington_flexible", "Farrington flexible, Noufaily 2013", weekly::farrington_flexible),
-    ("moving_percentile", "moving percentile of CIDARS", weekly::moving_percentile),
-    ("bayes", "predictive law of a Poisson count", weekly::bayes),
-    ("benjamini_hochberg", "p-values adjusted to a false discovery rate", many::benjamini_hochberg),
+    ("ears_c1", "EARS C1: the mean of the 7 days before", Alone(daily::ears_c1)),
+    ("ears_c2", "EARS C2: C1 with two days between", Alone(daily::ears_c2)),
+    ("ears_c3", "EARS C3 as the CDC defined it: three days' excess above 2", Alone(daily::ears_c3)),
+    ("ears_c3_r", "EARS C3 as R's earsC computes it", Alone(daily::ears_c3_r)),
+    ("ewma", "exponentially weighted moving average", Alone(daily::ewma)),
+    ("essence_ewma", "EWMA of ESSENCE", Alone(daily::essence_ewma)),
+    ("essence_regression", "regression on weekdays of ESSENCE", Alone(daily::essence_regression)),
+    ("essence_switch", "regression where it fits, else EWMA, of ESSENCE", Alone(daily::essence_switch)),
+    ("cusum", "CUSUM of transformed counts", Alone(charts::cusum)),
+    ("glr_poisson", "generalised likelihood ratio, Poisson", Alone(charts::glr_poisson)),
+    ("glr_negbin", "generalised likelihood ratio, negative binomial", Alone(charts::glr_negbin)),
+    ("farrington", "Farrington 1996", WithOthers(weekly::farrington)),
+    ("farrington_flexible", "Farrington flexible, Noufaily 2013", WithOthers(weekly::farrington_flexible)),
+    ("moving_percentile", "moving percentile of CIDARS", Alone(weekly::moving_percentile)),
+    ("bayes", "predictive law of a Poisson count", Alone(weekly::bayes)),
+    ("benjamini_hochberg", "p-values adjusted to a false discovery rate", Alone(many::benjamini_hochberg)),
     (
         "benjamini_yekutieli",
         "p-values adjusted to a false discovery rate under any dependence",
-        many::benjamini_yekutieli,
+        Alone(many::benjamini_yekutieli),
     ),
-    ("holm", "p-values adjusted to a family-wise error rate", many::holm),
+    ("holm", "p-values adjusted to a family-wise error rate", Alone(many::holm)),
 ];
 
 /// Names and what they are, in the order of the documents.
@@ -64,16 +73,43 @@ pub fn columns_of(method: &str) -> Vec<(&'static str, bool)> {
     columns
 }
 
+impl Method {
+    /// The answer on `series`, then those on each of `others`.
+    fn run(self, series: &Series, others: OtherCounts, params: &Params) -> Result<Vec<Answer>, String> {
+        match self {
+            Self::WithOthers(run) => run(series, others, params),
+            Self::Alone(run) => {
+                let mut answers = vec![run(series, params)?];
+                for observed in others.series {
+                    answers.push(run(&Series { observed: observed.clone(), ..series.clone() }, params)?);
+                }
+                Ok(answers)
+            }
+        }
+    }
+}
+
 /// Runs `method` on `series` with `NAME=VALUE` parameters; fails in words.
 pub fn detect<S: AsRef<str>>(method: &str, parameters: &[S], series: &Series) -> Result<Answer, String> {
+    let mut answers = detect_with(method, parameters, series, OtherCounts::default())?;
+    answers.pop().ok_or_else(|| format!("{method} gave no answer"))
+}
+
+/// The same for `series` and, after it, for each of `others`.
+pub fn detect_with<S: AsRef<str>>(
+    method: &str,
+    parameters: &[S],
+    series: &Series,
+    others: OtherCounts,
+) -> Result<Vec<Answer>, String> {
     let Some((name, _, run)) = METHODS.iter().find(|(name, ..)| *name == method) else {
         let known: Vec<&str> = methods().map(|(name, _)| name).collect();
         return Err(format!("there is no method {method}; there are: {}", known.join(", ")));
     };
     let params = Params::parse(parameters)?;
-    let answer = run(series, &params)?;
+    let answers = run.run(series, others, &params)?;
     params.finish(name)?;
-    Ok(answer)
+    Ok(answers)
 }
 
 /// docs/detectors.md.
@@ -81,14 +117,20 @@ pub fn documentation() -> String {
     let mut page = HEAD.to_owned();
     for (name, what, run) in METHODS {
         page.push_str(&format!("\n## `{name}`\n\n{what}.\n\n| parameter | may be | default |\n|---|---|---|\n"));
-        for asked in asked(*run) {
-            let names: Vec<String> = asked.names.iter().map(|name| format!("`{name}`")).collect();
-            page.push_str(&format!("| {} | {} | {} |\n", names.join(", "), asked.kind, asked.default));
-        }
+        page.push_str(&rows(asked(*run)));
         let columns: Vec<String> = columns_of(name).iter().map(|(column, _)| format!("`{column}`, ")).collect();
         page.push_str(&format!("\nAnswers {}`alarm`.\n", columns.concat()));
     }
     page
+}
+
+/// A row of the table for each parameter.
+fn rows(parameters: Vec<Asked>) -> String {
+    let row = |asked: Asked| {
+        let names: Vec<String> = asked.names.iter().map(|name| format!("`{name}`")).collect();
+        format!("| {} | {} | {} |\n", names.join(", "), asked.kind, asked.default)
+    };
+    parameters.into_iter().map(row).collect()
 }
 
 /// What a method asks for, told by running it on a series of which every method has an opinion.
@@ -96,7 +138,7 @@ fn asked(run: Method) -> Vec<Asked> {
     let series = Series { observed: (0..600_u32).map(|t| f64::from(t % 7)).collect(), ..Series::default() };
     let Ok(params) = Params::parse::<&str>(&[]) else { return Vec::new() };
     // Whether it succeeds does not matter here.
-    let _ = run(&series, &params);
+    let _ = run.run(&series, OtherCounts::default(), &params);
     params.asked()
 }
 

@@ -148,7 +148,7 @@ impl Answer {
     pub fn from(first: usize, series: &Series, columns: Vec<(&'static str, Column)>, alarm: Vec<bool>) -> Self {
         let columns = columns.into_iter().map(|(name, column)| (name, column.after(first))).collect();
         let alarm = alarm.into_iter().skip(first).collect();
-        Self::monitored(first, series, columns, alarm)
+        Self::monitored(first, &series.observed, columns, alarm)
     }
 
     /// Without an alarm, not even none, where the value or the column `name` is not available.
@@ -173,9 +173,9 @@ impl Answer {
         self
     }
 
-    /// Of columns that begin at the 0-based index `first`.
-    pub fn monitored(first: usize, series: &Series, columns: Vec<(&'static str, Column)>, alarm: Vec<bool>) -> Self {
-        let observed = series.observed.iter().skip(first).copied().collect();
+    /// Of columns that begin at the 0-based index `first` of `observed`.
+    pub fn monitored(first: usize, observed: &[f64], columns: Vec<(&'static str, Column)>, alarm: Vec<bool>) -> Self {
+        let observed = observed.iter().skip(first).copied().collect();
         let alarm = alarm.into_iter().map(Some).collect();
         Self { first: first + 1, observed, columns, alarm }
     }

@@ -3,9 +3,9 @@
 use super::params::Params;
 use super::series::{Answer, Column, FREQ_DEFAULT, Series};
 use crate::detectors::bayes::Bayes;
-use crate::detectors::farrington::{Farrington, Limit54, PowerTransformation};
-use crate::detectors::farrington_flexible::{FarringtonFlexible, ThresholdMethod};
-use crate::detectors::history::History;
+use crate::detectors::farrington::{Farrington, FarringtonAnswers, Limit54, PowerTransformation};
+use crate::detectors::farrington_flexible::{FarringtonFlexible, FlexibleAnswers, ThresholdMethod};
+use crate::detectors::history::{History, OtherCounts};
 use crate::detectors::moving_percentile::MovingPercentile;
 
 fn freq(series: &Series, params: &Params) -> Result<usize, String> {
@@ -39,7 +39,7 @@ fn limit54(params: &Params) -> Result<Limit54, String> {
 const POWERS: [(&str, PowerTransformation); 3] =
     [("2/3", PowerTransformation::TwoThirds), ("1/2", PowerTransformation::Half), ("none", PowerTransformation::None)];
 
-pub fn farrington(series: &Series, params: &Params) -> Result<Answer, String> {
+pub fn farrington(series: &Series, others: OtherCounts, params: &Params) -> Result<Vec<Answer>, String> {
     let default = Farrington::default();
     let farrington = Farrington {
         b: params.count(&["years", "b"], default.b)?,
@@ -52,19 +52,22 @@ pub fn farrington(series: &Series, params: &Params) -> Result<Answer, String> {
     };
     let history = history(series, params)?;
     let start = params.range_start(farrington.first(history.freq))?.min(series.observed.len());
-    let answer = farrington.run_range(&history, start..series.observed.len())?;
-    let length = answer.alarm.len();
-    let columns = vec![
-        ("upperbound", Column::Numbers(answer.upperbound)),
-        // R leaves it empty, and so do we.
-        ("trend", Column::Numbers(vec![f64::NAN; length])),
-        ("quantile", Column::Numbers(answer.quantile)),
-        ("median", Column::Numbers(answer.median)),
-    ];
-    Ok(Answer::monitored(start, series, columns, answer.alarm).unless_known("upperbound"))
+    let (answer, told) = farrington.run_with(&history, others, start..series.observed.len())?;
+    let answered = |(observed, answer): (&Vec<f64>, FarringtonAnswers)| {
+        let columns = vec![
+            ("upperbound", Column::Numbers(answer.upperbound)),
+            // R leaves it empty, and so do we.
+            ("trend", Column::Numbers(vec![f64::NAN; answer.alarm.len()])),
+            ("quantile", Column::Numbers(answer.quantile)),
+            ("median", Column::Numbers(answer.median)),
+        ];
+        Answer::monitored(start, observed, columns, answer.alarm).unless_known("upperbound")
+    };
+    let observed = [&series.observed].into_iter().chain(others.series);
+    Ok(observed.zip([answer].into_iter().chain(told)).map(answered).collect())
 }
 
-pub fn farrington_flexible(series: &Series, params: &Params) -> Result<Answer, String> {
+fn flexible(params: &Params) -> Result<FarringtonFlexible, String> {
     let default = FarringtonFlexible::default();
     let methods = [
         ("delta", ThresholdMethod::Delta),
@@ -72,7 +75,7 @@ pub fn farrington_flexible(series: &Series, params: &Params) -> Result<Answer, S
         ("nb_plugin", ThresholdMethod::NbPlugin),
         ("muan", ThresholdMethod::Muan),
     ];
-    let flexible = FarringtonFlexible {
+    Ok(FarringtonFlexible {
         b: params.count(&["years", "b"], default.b)?,
         w: params.count(&["half_width", "w"], default.w)?,
         reweight: params.truth(&["reweight"], default.reweight)?,
@@ -86,24 +89,32 @@ pub fn farrington_flexible(series: &Series, params: &Params) -> Result<Answer, S
         no_periods: params.count(&["no_periods", "noPeriods"], default.no_periods)?,
         past_weeks_not_included: params.count_or_null(&["past_weeks_not_included", "pastWeeksNotIncluded"])?,
         threshold_method: params.word(&["threshold_method", "thresholdMethod"], &methods)?,
-    };
+    })
+}
+
+pub fn farrington_flexible(series: &Series, others: OtherCounts, params: &Params) -> Result<Vec<Answer>, String> {
+    let flexible = flexible(params)?;
     let history = history(series, params)?;
     let start = params.range_start(flexible.first(history.freq))?.min(series.observed.len());
-    let answer = flexible.run_range(&history, start..series.observed.len())?;
-    let fitted = |(kept, phi): (&bool, &f64)| if phi.is_nan() { f64::NAN } else { f64::from(u8::from(*kept)) };
-    let kept = answer.do_trend.iter().zip(&answer.phi).map(fitted).collect();
-    let columns = vec![
-        ("expected", Column::Numbers(answer.expected)),
-        ("mu0Vector", Column::Numbers(answer.mu0)),
-        ("phi", Column::Numbers(answer.phi)),
-        ("trend", Column::Numbers(answer.trend)),
-        ("doTrend", Column::Numbers(kept)),
-        ("upperbound", Column::Numbers(answer.upperbound)),
-        ("pvalue", Column::Numbers(answer.pvalue)),
-        ("score", Column::Numbers(answer.score)),
-    ];
-    // As R: a missing count that has a model is no alarm.
-    Ok(Answer::monitored(start, series, columns, answer.alarm).unless_computed("phi"))
+    let (answer, told) = flexible.run_with(&history, others, start..series.observed.len())?;
+    let answered = |(observed, answer): (&Vec<f64>, FlexibleAnswers)| {
+        let fitted = |(kept, phi): (&bool, &f64)| if phi.is_nan() { f64::NAN } else { f64::from(u8::from(*kept)) };
+        let kept = answer.do_trend.iter().zip(&answer.phi).map(fitted).collect();
+        let columns = vec![
+            ("expected", Column::Numbers(answer.expected)),
+            ("mu0Vector", Column::Numbers(answer.mu0)),
+            ("phi", Column::Numbers(answer.phi)),
+            ("trend", Column::Numbers(answer.trend)),
+            ("doTrend", Column::Numbers(kept)),
+            ("upperbound", Column::Numbers(answer.upperbound)),
+            ("pvalue", Column::Numbers(answer.pvalue)),
+            ("score", Column::Numbers(answer.score)),
+        ];
+        // As R: a missing count that has a model is no alarm.
+        Answer::monitored(start, observed, columns, answer.alarm).unless_computed("phi")
+    };
+    let observed = [&series.observed].into_iter().chain(others.series);
+    Ok(observed.zip([answer].into_iter().chain(told)).map(answered).collect())
 }
 
 pub fn moving_percentile(series: &Series, params: &Params) -> Result<Answer, String> {
