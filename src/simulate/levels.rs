@@ -1,7 +1,7 @@
 //! How many fell ill, bought and stayed away: the true counts of every facility and day, before outbreaks.
 //!
-//! Promises: counts of a county are overdispersed; a class never has two of one syndrome in a day or four in three
-//! days, so no threshold rule fires on the background; statistical alarms stay within the allowance.
+//! Promises: counts of a county are overdispersed; in a quiet background a class never has two of one syndrome in a day
+//! or four in three days, so no threshold rule fires on it; statistical alarms stay within the allowance.
 //! Memory: a few numbers per class and day, whatever the number of messages.
 
 use std::sync::Arc;
@@ -50,6 +50,8 @@ const PUPIL_MEANS: [(f64, f64); 10] = [
 ];
 /// Rare syndromes stay below the count at which a statistic may alarm.
 const RARE_COUNTY_MAX: u32 = 2;
+/// A class of one day and signal that is drawn freely; the smallest has one pupil more.
+const CLASS_MAX: u8 = 40;
 /// Background ILI of one school in seven days; the rule's threshold is 10.
 const SCHOOL_ILI_MAX: u32 = 6;
 /// Draws of one county's day; what then still alarms is left as chance made it.
@@ -91,6 +93,15 @@ pub struct Levels {
     pub arrivals: Vec<u32>,
 }
 
+/// Which of chance's days are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// Those whose alarms stay within the allowance: the duty desk must not drown in them.
+    Quiet,
+    /// All of them, so that false alarms can be counted.
+    AsDrawn,
+}
+
 /// What decides the levels.
 pub struct Setting<'a> {
     pub seed: u64,
@@ -98,6 +109,7 @@ pub struct Setting<'a> {
     pub days: usize,
     pub scale: f64,
     pub calendar: &'a Calendar,
+    pub background: Background,
 }
 
 /// Visits of a county a day, and shares of them.
@@ -142,7 +154,8 @@ impl Levels {
                 _ => Series::school().collect(),
             };
             let mut chance = Chance::of(setting.seed, channel, county as u64, day as u64);
-            for draw in 1..=DRAWS_MAX {
+            let draws = if setting.background == Background::Quiet { DRAWS_MAX } else { 1 };
+            for draw in 1..=draws {
                 match channel {
                     "clinic" => self.draw_clinics(setting, day, county, &mut chance),
                     "pharmacy" => self.draw_pharmacies(setting, day, county, &mut chance),
@@ -151,7 +164,7 @@ impl Levels {
                 let alarms = series.iter().map(|one| self.new_alarms(*one, county, day)).sum();
                 let lonely =
                     channel != "clinic" || !(self.risen(county, day) && self.rises_with_neighbour(county, day));
-                if draw == DRAWS_MAX || (lonely && allowance.permits(county, day, channel, alarms)) {
+                if draw == draws || (lonely && allowance.permits(county, day, channel, alarms)) {
                     allowance.charge(county, day, channel, alarms);
                     break;
                 }
@@ -201,11 +214,16 @@ impl Levels {
         let weight = setting.calendar.school_weight(setting.start.plus(day as i32));
         for (signal, (mean, dispersion)) in PUPIL_MEANS.into_iter().enumerate() {
             let mean = chance.day_mean(mean * weight, dispersion);
-            let most = if signal >= RASH { RARE_COUNTY_MAX } else { u32::MAX };
+            let quiet = setting.background == Background::Quiet;
+            let most = if quiet && signal >= RASH { RARE_COUNTY_MAX } else { u32::MAX };
             for _ in 0..chance.poisson(mean).min(most) {
                 let class = here[chance.below(here.len())];
-                let limit = if signal == ABSENT { 2 } else { 1 };
-                if self.classes[day][class][signal] < limit && self.may_add(day, class, signal) {
+                let limit = match quiet {
+                    true if signal == ABSENT => 2,
+                    true => 1,
+                    false => CLASS_MAX,
+                };
+                if self.classes[day][class][signal] < limit && self.may_add(quiet, day, class, signal) {
                     self.classes[day][class][signal] += 1;
                 }
             }
@@ -213,13 +231,13 @@ impl Levels {
     }
 
     /// Would one more pupil of the background stay clear of the rules?
-    fn may_add(&self, day: usize, class: usize, signal: usize) -> bool {
+    fn may_add(&self, quiet: bool, day: usize, class: usize, signal: usize) -> bool {
         let school = &self.city.schools[self.city.classes[class].school];
         if self.silences.covers(&school.id, day) {
             return false;
         }
         let counts_absence = !school.by_pupil || (signal != ABSENT && signal != ILI);
-        counts_absence && (signal != ILI || self.school_week(day, class, ILI) < SCHOOL_ILI_MAX)
+        counts_absence && (!quiet || signal != ILI || self.school_week(day, class, ILI) < SCHOOL_ILI_MAX)
     }
 
     /// A signal of the class's school in the seven days that end on `day`.

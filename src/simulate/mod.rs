@@ -33,6 +33,7 @@ pub mod faults;
 pub mod sending;
 pub mod registers;
 pub mod stats;
+pub mod trial;
 pub mod folder;
 pub mod oracle;
 
@@ -41,11 +42,12 @@ pub use folder::write_folder;
 use city::{City, county_code};
 use faults::Draft;
 use ledger::{CityLine, LedgerLine, MessageLine, Silence};
-use levels::{Levels, Setting};
+use levels::{Background, Levels, Setting};
 use outbreaks::Outbreaks;
 use rhythm::Calendar;
 use sending::Sending;
 use silences::Silences;
+use trial::{Trial, Watched};
 
 /// What decides a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +116,19 @@ pub struct Simulation {
 
 impl Simulation {
     pub fn new(options: Options) -> Self {
+        Self::founded(options, Background::Quiet)
+    }
+
+    /// A city that keeps no alarm back and has nothing planted but the outbreaks that are asked for.
+    pub fn trial(options: Options, watched: Option<&Watched>) -> (Self, Vec<Trial>) {
+        let (seed, start) = (options.seed, options.start);
+        let mut simulation = Self::founded(Options { planted: false, ..options }, Background::AsDrawn);
+        let plant = |watched| trial::plant(&mut simulation.levels, watched, seed, start);
+        let trials = watched.map(plant).unwrap_or_default();
+        (simulation, trials)
+    }
+
+    fn founded(options: Options, background: Background) -> Self {
         let days = options.days as usize;
         let city = Arc::new(City::founded(options.seed));
         let calendar = Calendar::around(options.start, options.days);
@@ -122,8 +137,8 @@ impl Simulation {
         } else {
             Silences::default()
         };
-        let setting =
-            Setting { seed: options.seed, start: options.start, days, scale: options.scale, calendar: &calendar };
+        let (seed, start, scale) = (options.seed, options.start, options.scale);
+        let setting = Setting { seed, start, days, scale, calendar: &calendar, background };
         let mut levels = Levels::drawn(Arc::clone(&city), Arc::new(silences), &setting);
         let outbreaks = if options.planted {
             outbreaks::plant(&mut levels, options.seed, options.start)

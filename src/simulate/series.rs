@@ -43,6 +43,19 @@ impl Series {
         Self::CLINIC.into_iter().chain(Self::PHARMACY).chain(Self::school()).collect()
     }
 
+    pub const fn is_of_pupils(self) -> bool {
+        matches!(self, Self::Pupil(_))
+    }
+
+    /// The feed that reports it.
+    pub const fn feed(self) -> &'static str {
+        match self {
+            Self::Visits | Self::Fever | Self::ClinicIli => "fever_clinic",
+            Self::Sale(_) => "pharmacy",
+            Self::Pupil(_) => "school",
+        }
+    }
+
     /// The signal id.
     pub fn signal(self) -> &'static str {
         match self {
