@@ -24,6 +24,7 @@ pub mod detect;
 pub mod publish;
 pub mod serve;
 pub mod simulate;
+pub mod power;
 pub mod pipeline;
 pub mod demo;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! Every detector against the numbers of its reference, value by value, empties and alarms included.
 
 mod manifest;
+mod power;
 mod scan;
 mod scan_brute_force;
 mod scan_edges;

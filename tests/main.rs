@@ -23,5 +23,8 @@ mod properties;
 /// Detectors against the numbers of their references.
 mod detectors;
 
+/// What a rule finds of planted outbreaks.
+mod power;
+
 /// The same roles in a world where one seed decides what goes wrong.
 mod simulation;

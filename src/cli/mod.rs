@@ -24,6 +24,8 @@ mod feed;
 mod health;
 pub mod logging;
 mod offsets;
+mod power;
+mod power_rule;
 mod quarantine;
 mod replay;
 mod scan;
@@ -71,6 +73,8 @@ enum Verb {
     Backtest(backtest::Backtest),
     /// Run one detector over one series. 对一条序列运行一种检测方法
     Detect(detect::Detect),
+    /// Measure what a method or a rule finds of planted outbreaks. 用植入的暴发测量方法或规则的检测效能
+    Power(Box<power::Power>),
     /// Look for clusters in space and time. 时空扫描统计
     Scan(Box<scan::Scan>),
     /// Check a feed folder. 检查报告渠道文件夹
@@ -158,6 +162,7 @@ async fn run(cli: Cli) -> ExitCode {
         Verb::Replay(replay) => replay::run(&replay).await,
         Verb::Backtest(wanted) => backtest::run(&wanted).await,
         Verb::Detect(detect) => detect::run(&detect),
+        Verb::Power(power) => power::run(&power).await,
         Verb::Scan(scan) => scan::run(*scan),
         Verb::Feed(feed) => feed::run(&feed).await,
         Verb::Simulate(simulate) => city::simulate(simulate).await,

@@ -9,3 +9,4 @@ pub mod once;
 pub mod live;
 pub mod sender;
 pub mod summary;
+pub mod trial;

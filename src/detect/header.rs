@@ -8,7 +8,7 @@ use crate::problem::codes::rule::{HEADER, HEADER_MISSING};
 use crate::problem::{Problem, Result};
 use crate::terms::Day;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "id",
     "zh",
     "en",
@@ -23,6 +23,7 @@ const KEYS: [&str; 15] = [
     "gap_days",
     "history_days",
     "needs",
+    "power",
     SABOTAGE,
 ];
 /// The one key that may stand more than once.
@@ -86,6 +87,10 @@ impl<'a> Header<'a> {
         self.given(key).map(str::to_owned).ok_or_else(|| self.missing(key))
     }
 
+    pub fn optional(&self, key: &str) -> Option<String> {
+        self.given(key).map(str::to_owned)
+    }
+
     pub fn word<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>, help: &str) -> Result<T> {
         let word = self.given(key).ok_or_else(|| self.missing(key))?;
         parse(word).ok_or_else(|| self.refused(key, help))
@@ -129,6 +134,16 @@ fn parse_sabotage(value: &str) -> Option<Sabotage> {
     let tighter = words.next()?.strip_prefix("tighter=")?.parse().ok()?;
     let looser = words.next()?.strip_prefix("looser=")?.parse().ok()?;
     words.next().is_none().then_some(Sabotage { parameter, tighter, looser })
+}
+
+/// The text without what its header says about its power.
+pub fn without_power(text: &str) -> String {
+    let mut is_header = true;
+    let is_kept = |line: &&str| {
+        is_header = is_header && line.starts_with("-- ");
+        !(is_header && line.starts_with("-- power:"))
+    };
+    text.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// The key that was probably meant.

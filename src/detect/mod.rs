@@ -18,3 +18,4 @@ pub mod judge;
 pub mod tick;
 pub mod preview;
 pub mod backtest;
+pub mod alone;

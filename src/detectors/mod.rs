@@ -31,5 +31,5 @@ pub mod scan_command;
 mod seasonal;
 mod seasonal_levels;
 mod special;
-mod unpacked;
+pub mod unpacked;
 mod weighted_sums;

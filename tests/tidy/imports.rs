@@ -32,6 +32,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // It speaks to us through Kafka or files, as everyone else.
     ("simulate", &[]),
     ("simulate/oracle", &[]),
+    // Methods over planted outbreaks, drawn as the invented city draws; and what a rule raised beside those of the city.
+    ("power", &["detectors", "simulate", "alert"]),
 ];
 
 /// Parts that may import less than `WORDS`: the first shares nothing with what it judges.

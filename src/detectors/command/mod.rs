@@ -121,6 +121,7 @@ pub fn documentation() -> String {
         let columns: Vec<String> = columns_of(name).iter().map(|(column, _)| format!("`{column}`, ")).collect();
         page.push_str(&format!("\nAnswers {}`alarm`.\n", columns.concat()));
     }
+    page.push_str(POWER);
     page
 }
 
@@ -203,4 +204,58 @@ from the first row's date to the last; a place and day without a row had no case
 SQL 中可直接调用：方法为窗口函数，逐行给出结构体（各列与 `alarm`）；`'date'` 列给出日期后，缺失的日期按缺失处理而非零；`space_time_scan` 为聚合函数，返回聚集列表。
 
 `qianshao detect 方法 [--param 名称=值 …] [--input 文件]`：对一条序列运行一种方法，参数名可用本页或参考软件的写法；缺失值留空，缺失不等于零。
+";
+
+const POWER: &str = "
+## Power
+
+`qianshao power --method METHOD [--param NAME=VALUE …] [--simulation noufaily|daily|DIR] [--seed S] [--replicates N]
+[--format table|csv|json|svg]` runs a method over series with planted outbreaks and counts what it finds and what it calls out when
+there is none. What lies before the test periods is a method's past (`range_start`). The seconds are told on standard error.
+
+- `noufaily`: the simulation of Noufaily et al. (2013): 7 sets of parameters × no trend, trend × no season, season; 624 weeks, the last 49
+  are tested. μ(t) = exp(θ + βt + γ₁cos(2πt/52) + γ₂sin(2πt/52)), variance φμ. Four outbreaks start in the weeks 313 to 575, one in the last
+  49, which is given in ten sizes: Poisson(k·√(φμ)) cases, k = 1 … 10, in the weeks ⌊LN(0, 0.5²)⌋ after the start.
+- `daily`: the same sets in days: 7 years of 364 days, the last 343 are tested. A day has the seventh part of its week's mean times 1.3,
+  1.15, 1.1, 1.1, 1.1, 0.7, 0.55 from Monday to Sunday; four outbreaks start after the third year; sizes are in standard deviations of a
+  week, √(φ·7μ), and cases fall ⌊4·LN(0, 0.5²)⌋ days after the start.
+- `DIR`: a folder with `scenarios.csv` (`scenario, theta, phi, beta, gamma1, gamma2, m, trend`), `baseline_counts.csv` (`scenario, rep, w1,
+  w2 …`, weeks without outbreaks) and `outbreaks.csv` (`scenario, rep, outbreak, start, k, size, week, cases`; `baseline…` belongs to
+  every series, of `current_k1` … `current_k10` one is used at a time), gzip or not.
+
+False-positive rate (FPR): alarms ÷ test periods with nothing planted in them. Probability of detection (POD) of a size: outbreaks with an
+alarm from their first to their last case. Delay: from the first case to the first alarm, of those detected. Positive predictive value
+(PPV), sensitivity, specificity: over the periods of all sizes; a period is positive if it has cases of the outbreak. A period without an
+answer is no alarm. Models of Farrington's kind are fitted to the series without the current outbreak, as in the published figures;
+`--refit` lets it into their reference values, as in life.
+
+`table` is for a person; `csv` has a row a scenario with FPR and POD; `json` every measure; `svg` is a slide; `-o FILE` writes to a file.
+`cargo test power` compares 25 settings on 840 published series, value by value.
+
+### Of a rule
+
+`qianshao power --rule FILE [--pack ID] [--seeds N] [--seed S] [--days N] [--place county|facility|class] [--format …]` judges one rule of
+a pack, with those it needs and with their numbers: messages of the invented city are decoded, committed, counted, and its SQL is evaluated
+at the end of each day, as everywhere. Each seed is run twice, without outbreaks and with. The background is as chance made it; in the
+demo's city, days with too many alarms are drawn again.
+
+- Planted is what the rule's SQL names: one of its signals an outbreak; where it names none, all those of the rules that it needs at once.
+  One outbreak a county in three weeks, sizes k = 1 … 10 equally often: Poisson(k·sd) cases, sd of a week of the county's series (of the
+  facility's, where the SQL says `'facility'`), ⌊4·LN(0, 0.5²)⌋ days after the onset. Where the SQL says `'class'`: k pupils of one
+  class, ⌊LN(0, 0.5²)⌋ days after it. Absences and sales are planted like cases.
+- Found is an outbreak for whose place and signal an alert first opened for a day from its first to its last case. Days to detection run
+  from the first case to the tick that opened it, so that late reports count. False alarms are those of the runs without outbreaks; PPV
+  is of the alerts of the others, and depends on how many outbreaks there are.
+- `--state DIR` judges the rule over one's own history, a tick a day: alarms per area and week. Nobody knows which of them were outbreaks,
+  so nothing else is told. A rule that watches what the city does not send (clocks, declarations, single cases) can only be judged so.
+- The figures are this city's, whose counties are small: chance brings pupils of few classes together more often. One's own false alarms are
+  told by `--state`.
+- An outbreak stays in its county: what a rule finds of several counties rising together is not measured here.
+
+The JSON holds a digest of the rule's text and numbers. A rule whose header names it (`-- power: reports/<id>.json`, in the pack's folder) is
+a measured one; `qianshao check` says which rules have no report and which reports are older than their rule.
+
+`qianshao power`：在植入暴发的模拟序列上测量一种方法的误报率、各规模暴发的检出概率、检出所需时间与阳性预测值。`--rule 文件` 在虚构城市中植入已知规模的暴发，
+让报告经过与正式运行相同的解码、提交、计数与 SQL 评估来测量一条规则；`--state 文件夹` 以自有历史数据为基线，只给出每地区每周报警数。规则文件头可用
+`-- power: reports/<规则>.json` 注明效能报告，`qianshao check` 会提示没有报告或报告早于规则改动的规则。
 ";

@@ -1,0 +1,135 @@
+//! A rule's power by the command, over the invented city and over a history of one's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")
+}
+
+fn ask(file: &Path, words: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qianshao"));
+    let output = command.args(["power", "--rule"]).arg(file).args(words).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+fn json(file: &Path, words: &[&str]) -> Value {
+    let (is_fine, told, error) = ask(file, &[words, &["--format", "json"]].concat());
+    assert!(is_fine, "{error}");
+    serde_json::from_str(&told).unwrap()
+}
+
+/// One round of eight outbreaks in a small city: of this seed the sizes 9, 10 and 1 to 6.
+const SHORT: [&str; 6] = ["--days", "42", "--seeds", "1", "--scale", "0.1"];
+
+/// A folder of packs in which a rule's number is another one.
+fn with_number(root: &Path, pack: &str, number: &str, from: &str, to: &str) -> PathBuf {
+    for folder in std::fs::read_dir(rules()).unwrap().map(|entry| entry.unwrap().path()) {
+        let copy = root.join(folder.file_name().unwrap());
+        std::fs::create_dir_all(&copy).unwrap();
+        for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|file| file.is_file())
+        {
+            std::fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let toml = root.join(pack).join("pack.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let changed = text.replacen(
+        &format!("[parameters.\"{number}\"]\nvalue = {from}"),
+        &format!("[parameters.\"{number}\"]\nvalue = {to}"),
+        1,
+    );
+    assert_ne!(changed, text);
+    std::fs::write(toml, changed).unwrap();
+    root.join(pack)
+}
+
+#[test]
+fn a_rule_that_asks_for_more_finds_less_and_calls_out_less() {
+    let root = tempfile::tempdir().unwrap();
+    let told = |threshold: &str, words: &[&str]| {
+        let folder = root.path().join(threshold);
+        let pack = with_number(&folder, "2021-CF", "fever_clinic_c2.threshold", "3", threshold);
+        json(&pack.join("fever_clinic_c2.sql"), &[&SHORT[..], words].concat())
+    };
+    let (loose, strict) = (told("1", &[]), told("30", &[]));
+    let of = |told: &Value, measure: &str| told["measures"][measure].as_f64();
+    let on = &loose["on"]["city"];
+    assert_eq!(
+        (sum(&loose, "planted"), on["signals"][0].as_str(), on["place"].as_str()),
+        (8, Some("fever_visit"), Some("county"))
+    );
+    assert!(of(&loose, "pod_mean_k1_10").unwrap() >= 0.5, "{loose}");
+    assert!(of(&loose, "alarms_per_area_week").unwrap() > 0.1 && of(&loose, "ppv").unwrap() > 0.0, "{loose}");
+    assert_eq!(
+        (of(&strict, "pod_mean_k1_10"), of(&strict, "alarms_per_area_week")),
+        (Some(0.0), Some(0.0)),
+        "{strict}"
+    );
+    assert_eq!((of(&strict, "ppv"), of(&strict, "mean_delay_days")), (None, None));
+    assert_ne!(loose["digest"], strict["digest"]);
+    assert_eq!(loose, told("1", &["--threads", "1"]), "threads change nothing");
+}
+
+fn sum(told: &Value, measure: &str) -> u64 {
+    told["measures"][measure].as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).sum()
+}
+
+#[test]
+fn a_class_rule_finds_nine_pupils_and_not_one() {
+    let told = json(&rules().join("base/school_class_1d3.sql"), &SHORT);
+    let [planted, detected] = ["planted", "detected"].map(|of| told["measures"][of].as_array().unwrap().clone());
+    assert_eq!((&told["on"]["city"]["place"], sum(&told, "planted")), (&"class".into(), 8));
+    assert!(planted[0] == 1 && detected[0] == 0, "{told}");
+    // Nine in three days are three on one of them.
+    assert!(planted[8] == 1 && planted[9] == 1 && detected[8..] == planted[8..], "{told}");
+}
+
+#[test]
+fn a_rule_is_told_as_table_csv_and_picture_and_what_cannot_be_measured_is_refused() {
+    let file = rules().join("2021-CF/pharmacy_c2.sql");
+    let (_, table, _) = ask(&file, &SHORT);
+    assert!(table.contains("每地区每周误报数") && table.contains("days to detection"), "{table}");
+    let (_, csv, _) = ask(&file, &[&SHORT[..], &["--format", "csv"]].concat());
+    let mut lines = csv.lines();
+    assert!(lines.next().unwrap().starts_with("rule,alarms_per_area_week,mean_delay_days,ppv,pod_k1,"), "{csv}");
+    assert!(lines.next().unwrap().starts_with("pharmacy_c2,") && lines.next().is_none(), "{csv}");
+    let (_, picture, _) = ask(&file, &[&SHORT[..], &["--format", "svg"]].concat());
+    assert!(picture.starts_with("<svg ") && picture.contains("检出概率  Probability of detection"));
+    assert_eq!(picture.matches("<polyline").count(), 1);
+    let (is_fine, _, error) = ask(&rules().join("base/missing_report.sql"), &SHORT);
+    assert!(!is_fine && error.contains("names no signal of the invented city"), "{error}");
+    let (is_fine, _, error) = ask(Path::new("nowhere.sql"), &SHORT);
+    assert!(!is_fine && error.contains("in the folder of its pack"), "{error}");
+}
+
+#[test]
+fn a_history_of_ones_own_tells_alarms_for_an_area_and_week_and_nothing_that_nobody_knows() {
+    let examples = rules().with_file_name("examples/realdata");
+    let state = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qianshao"));
+        let output = command.args(words).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = state.path().to_str().unwrap();
+    let (registers, reports) = (examples.join("registers"), examples.join("school_pupil_event.ndjson"));
+    let feed = format!("school/pupil_event={}", reports.display());
+    run(&["replay", "--state", folder, "--registers", registers.to_str().unwrap(), "--pack", "base", &feed]);
+    let query = "SELECT count(DISTINCT alert_id) AS n FROM alert_history WHERE rule = 'school_class_1d3'";
+    let opened: u64 =
+        run(&["sql", "--state", folder, "-c", query, "--format", "csv"]).lines().nth(1).unwrap().parse().unwrap();
+    let told = json(&rules().join("base/school_class_1d3.sql"), &["--state", folder]);
+    let on = &told["on"]["history"];
+    let area_weeks = on["areas"].as_f64().unwrap() * on["days"].as_f64().unwrap() / 7.0;
+    assert!(opened > 0, "the reports have clusters");
+    assert_eq!(told["measures"]["alarms"], opened, "{told}");
+    assert_eq!(told["measures"]["alarms_per_area_week"], opened as f64 / area_weeks);
+    assert_eq!(told["measures"].as_object().unwrap().len(), 2, "{told}");
+    let (_, table, _) = ask(&rules().join("base/school_class_1d3.sql"), &["--state", folder]);
+    assert!(table.contains("不得而知") && table.contains("Nobody knows"), "{table}");
+}
