@@ -14,6 +14,7 @@ use crate::delta::log::Log;
 use crate::delta::memory_log::MemoryLog;
 use crate::delta::reference::Text;
 use crate::demo::live::{Language, line};
+use crate::detect::measured::unmeasured;
 use crate::detect::preview::{Preview, preview};
 use crate::kafka;
 use crate::pipeline::InForce;
@@ -37,6 +38,9 @@ pub async fn check(wanted: &Check) -> Result<bool> {
     if problems.is_empty() {
         let in_force = InForce::read(&folders_of(&config))?;
         problems.extend(config::check_pack(&config, in_force.packs.packs.keys().map(String::as_str)));
+        if let Some(pack) = in_force.packs.get(&config.detect.pack).filter(|_| problems.is_empty()) {
+            warn(&unmeasured(folders_of(&config).rules.as_deref(), pack));
+        }
         if problems.is_empty() && (config.has(Role::Consume) || config.has(Role::Detect)) {
             problems.extend(foresee(&config, &in_force, wanted.lang.language()).await?);
         }
@@ -49,6 +53,11 @@ pub async fn check(wanted: &Check) -> Result<bool> {
         say("the configuration is fine / 配置检查通过");
     }
     Ok(problems.is_empty())
+}
+
+/// Says what a person should know and what keeps nothing from starting.
+fn warn(problems: &[Problem]) {
+    problems.iter().for_each(|problem| say_error(&problem.to_string().replacen("error:", "warning:", 1)));
 }
 
 /// What `consume` reads: the topics of every feed folder.

@@ -42,6 +42,17 @@ pub fn read_folders(dir: Option<&Path>) -> Result<Vec<PackFolder>> {
     }
 }
 
+/// The text of a report that a rule of `pack` names; a name that leads out of the pack's folder is none.
+pub fn report(dir: Option<&Path>, pack: &str, name: &str) -> Option<String> {
+    let is_inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let path = Path::new(pack).join(name);
+    match dir {
+        _ if !is_inside => None,
+        Some(dir) => fs::read_to_string(dir.join(path)).ok(),
+        None => SHIPPED.get_file(path)?.contents_utf8().map(str::to_owned),
+    }
+}
+
 fn on_disk(dir: &Path) -> Result<Vec<PackFolder>> {
     let mut folders = Vec::new();
     for path in sorted_entries(dir)?.into_iter().filter(|path| path.is_dir()) {

@@ -19,3 +19,4 @@ pub mod tick;
 pub mod preview;
 pub mod backtest;
 pub mod alone;
+pub mod measured;

@@ -25,6 +25,7 @@ fn rule(gap_days: i32) -> Rule {
         gap_days,
         history_days: 0,
         needs: Vec::new(),
+        power: None,
         sabotage: Vec::new(),
         sql: String::new(),
         pack: "base".into(),

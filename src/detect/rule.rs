@@ -58,6 +58,8 @@ pub struct Rule {
     pub history_days: i32,
     /// Rules whose findings this one reads.
     pub needs: Vec<String>,
+    /// A report of `qianshao power`, named from the pack's folder.
+    pub power: Option<String>,
     pub sabotage: Vec<Sabotage>,
     /// The whole text, header and all: what `psql` can run as it stands.
     pub sql: String,
@@ -97,6 +99,7 @@ impl Rule {
             gap_days: header.number("gap_days", Some(GAP_DAYS_DEFAULT), 0..=DAYS_MAX)?,
             history_days: header.number("history_days", None, 0..=DAYS_MAX)?,
             needs: header.list("needs"),
+            power: header.optional("power"),
             sabotage: header.sabotage()?,
             sql: text.to_owned(),
             pack: pack.to_owned(),

@@ -74,6 +74,42 @@ pub const RULE_COLUMNS: Code = Code {
     help: "return unit_kind, unit_id, area_code, signal, window_start, window_end, observed and threshold; docs/rules.md lists all",
 };
 
+pub const POWER_MISSING: Code = Code {
+    id: "QS-R010",
+    reason: "rule_power_missing",
+    en: "nobody has measured what these rules find",
+    zh: "以下规则未附检测效能报告",
+    help: "qianshao power --rule FILE --format json -o REPORT, and name the report in the header: -- power: reports/<id>.json",
+};
+
+pub const POWER_OLD: Code = Code {
+    id: "QS-R011",
+    reason: "rule_power_old",
+    en: "a rule has changed since its power was measured",
+    zh: "规则在效能报告之后有改动",
+    help: "run qianshao power --rule FILE --format json -o REPORT again",
+};
+
+pub const POWER_REPORT: Code = Code {
+    id: "QS-R012",
+    reason: "rule_power_report",
+    en: "the power report that a rule names is not there or is another rule's",
+    zh: "规则所指的效能报告不存在或不属于该规则",
+    help: "a file in the pack's folder, written by qianshao power --rule FILE --format json",
+};
+
 /// In the order of docs/problems.md.
-pub const ALL: &[Code] =
-    &[PACK, PACK_EXTENDS, HEADER, HEADER_MISSING, RULE_NAME, PARAMETER, NEEDS, VALIDITY, RULE_COLUMNS];
+pub const ALL: &[Code] = &[
+    PACK,
+    PACK_EXTENDS,
+    HEADER,
+    HEADER_MISSING,
+    RULE_NAME,
+    PARAMETER,
+    NEEDS,
+    VALIDITY,
+    RULE_COLUMNS,
+    POWER_MISSING,
+    POWER_OLD,
+    POWER_REPORT,
+];
