@@ -77,11 +77,8 @@ pub fn of_rule(report: &RuleReport) -> Picture {
         zh: (nth + 1).to_string(),
         en: String::new(),
     };
-    let bars = Bars {
-        title: "检出所需天数  Days to detection",
-        unit: Unit::Days,
-        shown: (0..SIZES).map(bar).collect(),
-    };
+    let bars =
+        Bars { title: "检出所需天数  Days to detection", unit: Unit::Days, shown: (0..SIZES).map(bar).collect() };
     let pod = raised.pod().map(|pod| pod.unwrap_or(f64::NAN));
     let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
     Picture {
