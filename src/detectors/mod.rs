@@ -23,6 +23,7 @@ mod glr_negbin;
 mod glr_poisson;
 pub mod history;
 pub mod moving_percentile;
+pub mod nowcast;
 mod quasi_poisson;
 mod reference_rows;
 mod rolling;
