@@ -2,6 +2,7 @@
 
 mod manifest;
 mod power;
+mod nowcast;
 mod nowcast_worlds;
 mod scan;
 mod scan_brute_force;

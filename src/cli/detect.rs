@@ -22,16 +22,21 @@ pub struct Detect {
     input: Option<PathBuf>,
 }
 
-pub fn run(wanted: &Detect) -> Result<bool> {
-    let (name, bytes) = match &wanted.input {
-        Some(path) => (path.display().to_string(), std::fs::read(path).map_err(|error| io(path, &error))?),
+/// What a file holds, or standard input, and what it is called.
+pub fn bytes(input: Option<&Path>) -> Result<(String, Vec<u8>)> {
+    match input {
+        Some(path) => Ok((path.display().to_string(), std::fs::read(path).map_err(|error| io(path, &error))?)),
         None => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| io(Path::new("standard input"), &error))?;
-            ("standard input".to_owned(), bytes)
+            Ok(("standard input".to_owned(), bytes))
         }
-    };
+    }
+}
+
+pub fn run(wanted: &Detect) -> Result<bool> {
+    let (name, bytes) = bytes(wanted.input.as_deref())?;
     let series = Series::read(&bytes).map_err(|found| {
         Problem::new(codes::ARGUMENT, name, found).help("CSV with the columns t, observed: docs/detectors.md")
     })?;

@@ -23,6 +23,7 @@ mod detect;
 mod feed;
 mod health;
 pub mod logging;
+mod nowcast;
 mod offsets;
 mod power;
 mod power_rule;
@@ -75,6 +76,8 @@ enum Verb {
     Detect(detect::Detect),
     /// Measure what a method or a rule finds of planted outbreaks. 用植入的暴发测量方法或规则的检测效能
     Power(Box<power::Power>),
+    /// Correct the last days' counts for reporting delay. 按报告延迟校正最近各日的计数
+    Nowcast(nowcast::Nowcast),
     /// Look for clusters in space and time. 时空扫描统计
     Scan(Box<scan::Scan>),
     /// Check a feed folder. 检查报告渠道文件夹
@@ -163,6 +166,7 @@ async fn run(cli: Cli) -> ExitCode {
         Verb::Backtest(wanted) => backtest::run(&wanted).await,
         Verb::Detect(detect) => detect::run(&detect),
         Verb::Power(power) => power::run(&power).await,
+        Verb::Nowcast(nowcast) => nowcast::run(&nowcast),
         Verb::Scan(scan) => scan::run(*scan),
         Verb::Feed(feed) => feed::run(&feed).await,
         Verb::Simulate(simulate) => city::simulate(simulate).await,

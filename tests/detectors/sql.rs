@@ -53,7 +53,7 @@ fn counts() -> (Vec<Vec<f64>>, RecordBatch) {
     (series, RecordBatch::try_from_iter(columns).unwrap())
 }
 
-async fn ask(rows: &[RecordBatch], sql: &str) -> Result<RecordBatch, String> {
+pub async fn ask(rows: &[RecordBatch], sql: &str) -> Result<RecordBatch, String> {
     let context = session();
     engine::register(&context, "rows", rows[0].schema(), rows.to_vec()).unwrap();
     let frame = context.sql(sql).await.map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 //!
 //! Promises: a line of the reference's manifest is one call here; columns are named as the reference names them.
 
+pub mod nowcast;
 pub mod params;
 pub mod series;
 mod charts;
@@ -122,6 +123,7 @@ pub fn documentation() -> String {
         page.push_str(&format!("\nAnswers {}`alarm`.\n", columns.concat()));
     }
     page.push_str(POWER);
+    page.push_str(&nowcast::documentation());
     page
 }
 
@@ -201,7 +203,18 @@ and y are latitude and longitude, or km with `'coordinates', 'plane'`; with `'po
 (prospective, retrospective), `max_share`, `max_radius_km`, `max_window` (days), `min_cases`, `replications`, `enough`, `earlier_analyses`, `seed`. Days run
 from the first row's date to the last; a place and day without a row had no cases, so who did not report must be left out.
 
-SQL 中可直接调用：方法为窗口函数，逐行给出结构体（各列与 `alarm`）；`'date'` 列给出日期后，缺失的日期按缺失处理而非零；`space_time_scan` 为聚合函数，返回聚集列表。
+`nowcast(event_date, known_date, as_of, 'name', value, …)` is an aggregate that answers a list of days, the oldest first, with `event_date,
+observed, expected, lower, upper`: `unnest` it. A row is one case, or `'count', n` of them; what was known after `as_of` changes nothing, and
+null for `as_of` is the last `known_date`. Parameters and method: [Nowcast](#nowcast).
+
+```sql
+WITH corrected AS (
+  SELECT signal, unnest(nowcast(event_date, known_date, local_date(now()))) AS day FROM signals GROUP BY signal
+)
+SELECT signal, day['event_date'], day['observed'], day['expected'], day['lower'], day['upper'] FROM corrected;
+```
+
+SQL 中可直接调用：方法为窗口函数，逐行给出结构体（各列与 `alarm`）；`'date'` 列给出日期后，缺失的日期按缺失处理而非零；`space_time_scan` 为聚合函数，返回聚集列表；`nowcast` 为聚合函数，返回按报告延迟校正的每日病例数及区间。
 
 `qianshao detect 方法 [--param 名称=值 …] [--input 文件]`：对一条序列运行一种方法，参数名可用本页或参考软件的写法；缺失值留空，缺失不等于零。
 ";

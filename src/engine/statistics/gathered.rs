@@ -1,4 +1,4 @@
-//! Aggregates that need all their rows at once: combined p-values, and the space-time scan.
+//! Aggregates that need all their rows at once: combined p-values, the space-time scan, the nowcast.
 //!
 //! Promises: the answer does not depend on how rows come in batches.
 
@@ -14,7 +14,7 @@ use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
-use super::{Pairs, failed, numbers, scan};
+use super::{Pairs, failed, nowcast, numbers, scan};
 use crate::detectors::combine::{Combined, Correlation, fisher, stouffer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,7 @@ enum What {
     Fisher,
     Stouffer,
     SpaceTimeScan,
+    Nowcast,
 }
 
 impl What {
@@ -30,6 +31,7 @@ impl What {
             Self::Fisher => "fisher",
             Self::Stouffer => "stouffer",
             Self::SpaceTimeScan => "space_time_scan",
+            Self::Nowcast => "nowcast",
         }
     }
 
@@ -38,6 +40,7 @@ impl What {
         match self {
             Self::Fisher | Self::Stouffer => 1,
             Self::SpaceTimeScan => scan::COLUMNS,
+            Self::Nowcast => nowcast::COLUMNS,
         }
     }
 
@@ -45,6 +48,7 @@ impl What {
         match self {
             Self::Fisher | Self::Stouffer => DataType::Struct(combined_fields()),
             Self::SpaceTimeScan => scan::answer(),
+            Self::Nowcast => nowcast::answer(),
         }
     }
 
@@ -54,6 +58,7 @@ impl What {
         match self {
             Self::Fisher | Self::Stouffer => self.combined(columns, pairs),
             Self::SpaceTimeScan => scan::run(self.name(), columns, pairs, kept),
+            Self::Nowcast => nowcast::run(self.name(), columns, pairs),
         }
     }
 
@@ -90,7 +95,7 @@ fn combined_fields() -> Fields {
 }
 
 pub fn register(context: &SessionContext) {
-    for what in [What::Fisher, What::Stouffer, What::SpaceTimeScan] {
+    for what in [What::Fisher, What::Stouffer, What::SpaceTimeScan, What::Nowcast] {
         let signature = Signature::variadic_any(Volatility::Immutable);
         context.register_udaf(AggregateUDF::from(Gathered { what, signature, kept: Arc::default() }));
     }

@@ -1,4 +1,4 @@
-//! The detectors as SQL functions: what `qianshao detect` and `qianshao scan` compute, over the rows of a query.
+//! The detectors as SQL functions: what `qianshao detect`, `scan` and `nowcast` compute, over the rows of a query.
 //!
 //! Promises: the same numbers as the commands, to the bit; what is not available is null, never NaN; a parameter that a
 //! method does not know is refused with those that it knows.
@@ -15,6 +15,7 @@ use crate::detectors::command::methods;
 
 mod adjusted;
 mod gathered;
+mod nowcast;
 mod scan;
 mod series;
 
@@ -34,6 +35,11 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
         "space_time_scan(place, x, y, date, cases, 'name', value, …)",
         "clusters of a space-time scan, as a list of structs",
         "时空扫描统计的聚集",
+    ),
+    (
+        "nowcast(event_date, known_date, as_of, 'name', value, …)",
+        "each day's count corrected for reports that are still to come, as a list of structs with an interval; `'count', n` where a row is not one case",
+        "按报告延迟校正各日病例数：返回每日已报告数、预计最终数及其区间的列表；一行不是一例时用 'count' 给出例数",
     ),
 ];
 
