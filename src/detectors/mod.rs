@@ -22,6 +22,7 @@ pub mod glr;
 mod glr_negbin;
 mod glr_poisson;
 pub mod history;
+mod lunar_new_year;
 pub mod moving_percentile;
 pub mod nowcast;
 mod quasi_poisson;

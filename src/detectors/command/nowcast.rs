@@ -158,10 +158,11 @@ Biology 16:e1007735; Günther et al. 2021, Biometrical Journal 63:490; after Law
 an der Heiden 2014, Biometrics 70:993). Old reports count less, by half every `half_life` days; what a closed channel held back is left
 out. No delay longer than `delay_max`, or than any that was seen, is expected; where the first case is too young to tell, half as much again.
 `cargo test nowcast` compares it with R's `surveillance::nowcast` on the EHEC O104:H4 outbreak of 2011, and counts how often its interval
-holds on simulated triangles. Delays that lengthen just while cases rise cannot be told from fewer cases before the late reports have
+holds on simulated triangles; `.ci/run r-parity` asks R's `nowcast` about drawn triangles too, and compares how often both intervals hold
+the final counts of the last ten days and how wide they are (ours at most 1.2 times, on average). Delays that lengthen just while cases rise cannot be told from fewer cases before the late reports have
 come: the interval is then too low.
 
-`qianshao nowcast`：按报告延迟校正最近各日的计数，给出期望值与区间；只有一天或没有病例时不作回答（留空）。病例上升的同时报告变慢，在迟到的报告到达之前无法与病例减少区分，此时区间偏低。
+`qianshao nowcast`：按报告延迟校正最近各日的计数，给出期望值与区间；只有一天或没有病例时不作回答（留空）。病例上升的同时报告变慢，在迟到的报告到达之前无法与病例减少区分，此时区间偏低。`.ci/run r-parity` 另用随机抽取的报告三角与 R 的 `nowcast` 比较区间覆盖率与平均宽度。
 
 | parameter | may be | default |
 |---|---|---|

@@ -127,8 +127,9 @@ pub fn moving_percentile(series: &Series, params: &Params) -> Result<Answer, Str
         percentile: params.number(&["percentile"], default.percentile)?,
         or_equal: params.truth(&["or_equal"], default.or_equal)?,
         missing_max: params.count(&["missing_max"], default.missing_max)?,
+        lunar_new_year: params.truth(&["lunar_new_year"], default.lunar_new_year)?,
     };
-    let answer = percentile.run(&series.observed)?;
+    let answer = percentile.run(&series.observed, series.dates.as_deref())?;
     let from = params.range_start(percentile.years * percentile.freq + percentile.plus_minus)?;
     let with_bound = params.word(&["ret"], &[("percentiles", false), ("upperbound", true)])?;
     let mut columns = vec![
