@@ -4,6 +4,7 @@ mod manifest;
 mod power;
 mod nowcast;
 mod nowcast_worlds;
+mod real_outbreaks;
 mod scan;
 mod scan_brute_force;
 mod scan_edges;

@@ -17,18 +17,18 @@ use super::sql::ask as in_sql;
 use super::table::{Table, reference};
 use crate::scenarios::Dice;
 
-fn day(text: &str) -> i32 {
+pub fn day(text: &str) -> i32 {
     Day::parse(text).unwrap().0
 }
 
 /// Event day and the day on which it was known, one a case.
-fn reports() -> Vec<(i32, i32)> {
+pub fn reports() -> Vec<(i32, i32)> {
     let table = Table::read(&reference("nowcast").join("ehec_o104_germany_2011.csv"));
     let columns = ["date_hospitalised", "date_report_arrived"].map(|name| &table.columns[name]);
     columns[0].iter().zip(columns[1]).map(|(event, known)| (day(event), day(known))).collect()
 }
 
-fn triangle(reports: &[(i32, i32)], first: i32, now: i32) -> Vec<Vec<f64>> {
+pub fn triangle(reports: &[(i32, i32)], first: i32, now: i32) -> Vec<Vec<f64>> {
     let mut triangle: Vec<Vec<f64>> = (first..=now).map(|day| vec![0.0; (now - day + 1) as usize]).collect();
     for (event, known) in reports.iter().filter(|(_, known)| *known <= now) {
         triangle[(event - first) as usize][(known - event) as usize] += 1.0;
