@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::Stored;
 use super::registers::Registers;
-use super::rows::{SignalRow, Text};
+use super::rows::{Key, Origin, SignalRow, Text};
 
 /// One base unit, signal and day, as one feed and kind tell it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub struct Count {
     pub count: i64,
     pub denominator: Option<i64>,
     /// Those who are known one by one.
-    pub persons: BTreeSet<Text>,
+    pub persons: BTreeSet<Key>,
     /// The number is a total of all who are ill, not of those who fell ill that day.
     pub is_total: bool,
 }
@@ -52,7 +52,7 @@ pub struct SumKey {
 }
 
 /// Who reported: facility, feed, day → its messages, each with "nothing but zero".
-pub type Reports = BTreeMap<(Text, Text, i64), BTreeMap<usize, bool>>;
+pub type Reports = BTreeMap<(Text, Text, i64), BTreeMap<u32, bool>>;
 
 /// The book over some messages.
 pub struct Book<'a> {
@@ -60,10 +60,12 @@ pub struct Book<'a> {
     messages: &'a [Stored],
     pub registers: &'a Registers,
     /// Messages by `known_at`, the order in which they are taken in.
-    order: Vec<usize>,
+    order: Vec<u32>,
     taken: usize,
-    winner: BTreeMap<Text, usize>,
-    sources: BTreeMap<BaseKey, BTreeSet<usize>>,
+    /// The record of each message by number, and the message that stands for each record.
+    record: Vec<u32>,
+    winner: Vec<Option<u32>>,
+    sources: BTreeMap<BaseKey, BTreeSet<u32>>,
     pub base: BTreeMap<BaseKey, Count>,
     pub sums: BTreeMap<SumKey, Sum>,
     pub reports: Reports,
@@ -73,15 +75,16 @@ pub struct Book<'a> {
 
 impl<'a> Book<'a> {
     pub fn new(rows: &'a [SignalRow], messages: &'a [Stored], registers: &'a Registers) -> Self {
-        let mut order: Vec<usize> = (0..messages.len()).collect();
-        order.sort_by_key(|i| messages[*i].known_at);
+        let mut order: Vec<u32> = (0..messages.len() as u32).collect();
+        order.sort_by_key(|i| messages[*i as usize].commit.known_at);
         Self {
             rows,
             messages,
             registers,
             order,
             taken: 0,
-            winner: BTreeMap::new(),
+            winner: vec![None; messages.len()],
+            record: records(messages),
             sources: BTreeMap::new(),
             base: BTreeMap::new(),
             sums: BTreeMap::new(),
@@ -105,7 +108,7 @@ impl<'a> Book<'a> {
     pub fn advance(&mut self, until: i64) {
         let mut touched = BTreeSet::new();
         while let Some(index) = self.order.get(self.taken).copied() {
-            if self.messages[index].known_at > until {
+            if self.messages[index as usize].commit.known_at > until {
                 break;
             }
             self.taken += 1;
@@ -116,45 +119,46 @@ impl<'a> Book<'a> {
         }
     }
 
-    fn take(&mut self, index: usize, touched: &mut BTreeSet<BaseKey>) {
-        let message = &self.messages[index];
-        let before = self.winner.get(&message.record_key).copied();
-        if before.is_some_and(|at| self.messages[at].rank() >= message.rank()) {
+    fn take(&mut self, index: u32, touched: &mut BTreeSet<BaseKey>) {
+        let message = &self.messages[index as usize];
+        let record = self.record[index as usize] as usize;
+        let before = self.winner[record];
+        if before.is_some_and(|at| self.messages[at as usize].rank() >= message.rank()) {
             return;
         }
         if let Some(old) = before {
             self.put(old, false, touched);
         }
-        self.winner.insert(message.record_key.clone(), index);
+        self.winner[record] = Some(index);
         self.put(index, true, touched);
     }
 
     /// Adds or takes away what a statement says. A retraction says nothing.
-    fn put(&mut self, index: usize, adds: bool, touched: &mut BTreeSet<BaseKey>) {
-        let message = &self.messages[index];
+    fn put(&mut self, index: u32, adds: bool, touched: &mut BTreeSet<BaseKey>) {
+        let message = &self.messages[index as usize];
         if message.retracts() {
             return;
         }
-        let rows = &self.rows[message.from..message.to];
-        let is_zero = &*message.operation == "zero" || rows.iter().all(|row| row.value == 0);
-        for (number, row) in rows.iter().enumerate() {
+        let rows = &self.rows[message.rows()];
+        let is_zero = &*message.origin.operation == "zero" || rows.iter().all(|row| row.value == 0);
+        for (at, row) in (message.rows().start as u32..).zip(rows) {
             self.put_report(index, row, is_zero, adds);
             let Some(key) = self.key_of(row) else { continue };
             let sources = self.sources.entry(key.clone()).or_default();
             if adds {
-                sources.insert(message.from + number);
+                sources.insert(at);
             } else {
-                sources.remove(&(message.from + number));
+                sources.remove(&at);
             }
             touched.insert(key);
         }
     }
 
-    fn put_report(&mut self, index: usize, row: &SignalRow, is_zero: bool, adds: bool) {
+    fn put_report(&mut self, index: u32, row: &SignalRow, is_zero: bool, adds: bool) {
         let Some(facility) = row.facility_id.clone() else { return };
         let registered = self.registers.facilities.get(&*facility).map(|f| &*f.area);
         let county = registered.or(row.area_code.as_deref()).map(|area| self.registers.county_of(area));
-        let key = (facility.clone(), row.feed.clone(), row.event_date);
+        let key = (facility.clone(), row.stated.origin.feed.clone(), row.event_date);
         let messages = self.reports.entry(key.clone()).or_default();
         if adds {
             messages.insert(index, is_zero);
@@ -162,7 +166,8 @@ impl<'a> Book<'a> {
             messages.remove(&index);
         }
         let gone = messages.is_empty();
-        let heard = self.heard.entry((county.unwrap_or_default(), row.feed.clone(), row.event_date)).or_default();
+        let heard =
+            self.heard.entry((county.unwrap_or_default(), row.stated.origin.feed.clone(), row.event_date)).or_default();
         if gone {
             self.reports.remove(&key);
             heard.remove(&facility);
@@ -175,7 +180,8 @@ impl<'a> Book<'a> {
     fn key_of(&self, row: &SignalRow) -> Option<BaseKey> {
         let out_of_range =
             row.quality.as_deref().is_some_and(|flags| flags.split(',').any(|f| f.trim() == "out_of_range"));
-        if out_of_range || !self.registers.counts(&row.feed, &row.kind, &row.signal, row.facility_id.as_deref()) {
+        let Origin { feed, kind, .. } = &*row.stated.origin;
+        if out_of_range || !self.registers.counts(feed, kind, &row.signal, row.facility_id.as_deref()) {
             return None;
         }
         let registered = row.facility_id.as_deref().and_then(|id| self.registers.facilities.get(id));
@@ -185,8 +191,8 @@ impl<'a> Book<'a> {
             unit_kind: row.unit_kind.clone(),
             unit_id: row.unit_id.clone(),
             day: row.event_date,
-            feed: row.feed.clone(),
-            kind: row.kind.clone(),
+            feed: feed.clone(),
+            kind: kind.clone(),
             facility: row.facility_id.clone(),
             area: self.registers.current(area).to_owned(),
         })
@@ -201,7 +207,7 @@ impl<'a> Book<'a> {
             self.sources.remove(&key);
             return;
         }
-        let rows: Vec<&SignalRow> = sources.iter().map(|at| &self.rows[*at]).collect();
+        let rows: Vec<&SignalRow> = sources.iter().map(|at| &self.rows[*at as usize]).collect();
         let said = self.registers.signal(&key.feed, &key.kind, &key.signal);
         let new = counted(said.map_or("sum", |word| &word.count), &rows);
         self.roll_up(&key, &new, 1);
@@ -238,12 +244,23 @@ impl<'a> Book<'a> {
     }
 }
 
+/// The record of each message: the number of one of its messages.
+fn records(messages: &[Stored]) -> Vec<u32> {
+    let mut by_key: Vec<u32> = (0..messages.len() as u32).collect();
+    by_key.sort_by_key(|at| messages[*at as usize].record_key);
+    let mut record = vec![0; messages.len()];
+    for same in by_key.chunk_by(|a, b| messages[*a as usize].record_key == messages[*b as usize].record_key) {
+        same.iter().for_each(|at| record[*at as usize] = same[0]);
+    }
+    record
+}
+
 /// Counts the rows of one base key by the contract's word.
 fn counted(word: &str, rows: &[&SignalRow]) -> Count {
     match word {
         "distinct_persons" => {
             let sick = || rows.iter().filter(|row| row.value > 0);
-            let persons: BTreeSet<Text> = sick().filter_map(|row| row.person_key.clone()).collect();
+            let persons: BTreeSet<Key> = sick().filter_map(|row| row.person_key).collect();
             let nameless: i64 = sick().filter(|row| row.person_key.is_none()).map(|row| row.value).sum();
             Count { count: persons.len() as i64 + nameless, denominator: greatest_of(rows), persons, is_total: false }
         }

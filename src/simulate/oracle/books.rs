@@ -8,19 +8,14 @@ use std::fs;
 use sha2::{Digest, Sha256};
 
 use super::delta::DataFile;
-use super::ledger::{Fate, Message, RecordId};
-use super::messages::{Place, Stored, place_text};
-use super::rows::QuarantineRow;
+use super::ledger::{Fate, Message};
+use super::messages::Stored;
+use super::rows::{Key, Place, QuarantineRow, place_text};
 use super::{Counted, Fault, Run, tally};
 
-type PlaceRef<'a> = (&'a str, i64, i64);
-
-fn place_of(row: &QuarantineRow) -> PlaceRef<'_> {
-    (&row.topic, row.partition, row.offset)
-}
-
 fn partition_of(message: &Stored) -> (&str, i64) {
-    (&message.place.0, message.place.1)
+    let (topic, partition, _) = message.place();
+    (topic, partition)
 }
 
 /// O1: per partition accepted + duplicates + quarantined = consumed = the committed offset.
@@ -29,11 +24,11 @@ pub(super) fn conservation(run: &Run, counted: &mut Counted) -> Vec<Fault> {
     let of = |duplicate: bool| run.messages.iter().filter(move |m| m.duplicate == duplicate);
     let (accepted, duplicates) = (of(false).map(partition_of), of(true).map(partition_of));
     let (accepted, duplicates) = (tally(accepted), tally(duplicates));
-    let refused: BTreeSet<PlaceRef<'_>> = run.quarantine.iter().map(place_of).collect();
+    let refused: BTreeSet<Place<'_>> = run.quarantine.iter().map(QuarantineRow::place).collect();
     let quarantined = tally(refused.iter().map(|place| (place.0, place.1)));
     let mut partitions: BTreeMap<(&str, i64), Vec<&Message>> = BTreeMap::new();
     for message in &run.ledger.messages {
-        partitions.entry((&message.topic, message.partition)).or_default().push(message);
+        partitions.entry((&*message.origin.topic, message.origin.partition)).or_default().push(message);
         faults.extend(fate_of(run, message));
     }
     for ((topic, partition), messages) in &partitions {
@@ -87,15 +82,17 @@ fn read_from_nowhere(run: &Run, partitions: &BTreeMap<(&str, i64), Vec<&Message>
 }
 
 fn fate_of(run: &Run, message: &Message) -> Option<Fault> {
-    let (stored, bad) = (run.stored(message.at()), run.quarantined(message.at()));
+    let (stored, bad) = (run.stored(message.place()), run.quarantined(message.place()));
     let refused = message.fate == Fate::Quarantine;
     match (stored.is_some(), bad.is_some()) {
-        (false, false) => Some(Fault::new("O1", "lost", message.place(), format!("must be {:?}", message.fate))),
-        (true, true) => Some(Fault::new("O1", "counted_twice", message.place(), "in signals and in quarantine")),
-        (true, false) if refused => Some(Fault::new("O1", "wrong_fate", message.place(), "accepted, must be refused")),
+        (false, false) => Some(Fault::new("O1", "lost", message.place_text(), format!("must be {:?}", message.fate))),
+        (true, true) => Some(Fault::new("O1", "counted_twice", message.place_text(), "in signals and in quarantine")),
+        (true, false) if refused => {
+            Some(Fault::new("O1", "wrong_fate", message.place_text(), "accepted, must be refused"))
+        }
         (false, true) if !refused => {
             let reason = bad.map_or("", |row| &*row.reason);
-            Some(Fault::new("O1", "wrong_fate", message.place(), format!("refused ({reason}), must be accepted")))
+            Some(Fault::new("O1", "wrong_fate", message.place_text(), format!("refused ({reason}), must be accepted")))
         }
         (true, false) | (false, true) => None,
     }
@@ -103,46 +100,44 @@ fn fate_of(run: &Run, message: &Message) -> Option<Fault> {
 
 /// Of identical statements any one may be the first to arrive; how many there are is fixed.
 fn miscounted_duplicates(run: &Run) -> Vec<Fault> {
-    let mut groups: BTreeMap<(RecordId<'_>, i64), (usize, usize, String)> = BTreeMap::new();
-    for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
-        let Some(record) = message.record_id() else { continue };
-        let Some(found) = run.stored(message.at()) else { continue };
-        let group = groups.entry((record, message.revision)).or_default();
-        group.0 += usize::from(message.fate == Fate::Duplicate);
-        group.1 += usize::from(found.duplicate);
-        if message.fate == Fate::Duplicate || group.2.is_empty() {
-            group.2 = message.place();
+    let mut faults = Vec::new();
+    let mut messages = run.ledger.of_records().peekable();
+    while let Some((record, first)) = messages.next() {
+        let (mut group, revision) = (vec![first], first.revision);
+        while let Some((_, next)) = messages.next_if(|(of, next)| (*of, next.revision) == (record, revision)) {
+            group.push(next);
         }
-    }
-    let wrong = groups.into_iter().filter(|(_, (told, found, _))| told != found);
-    wrong
-        .map(|((record, revision), (told, found, place))| {
+        group.retain(|message| run.stored(message.place()).is_some());
+        let told = group.iter().filter(|message| message.fate == Fate::Duplicate).count();
+        let found = group.iter().filter_map(|m| run.stored(m.place())).filter(|stored| stored.duplicate).count();
+        let place = group.iter().rfind(|message| message.fate == Fate::Duplicate).or(group.first());
+        if let Some(place) = place.filter(|_| told != found) {
             let kind = if found < told { "duplicate_counted" } else { "taken_for_duplicate" };
             let detail = format!("record {record:?} revision {revision}: {told} duplicates sent, {found} found");
-            Fault::new("O1", kind, place, detail)
-        })
-        .collect()
+            faults.push(Fault::new("O1", kind, place.place_text(), detail));
+        }
+    }
+    faults
 }
 
 /// O2: each ledger message once, unique coordinates, contiguous epochs.
 pub(super) fn identity(run: &Run) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let known: BTreeSet<PlaceRef<'_>> = run.ledger.messages.iter().map(Message::at).collect();
-    let stored = run.messages.iter().map(|m| (&*m.place.0, m.place.1, m.place.2));
-    for place in stored.chain(run.quarantine.iter().map(place_of)) {
-        if !known.contains(&place) {
-            let text = format!("{}/{}@{}", place.0, place.1, place.2);
-            faults.push(Fault::new("O2", "unknown_message", text, "the ledger has no message at this place"));
+    let stored = run.messages.iter().map(|message| message.place());
+    for place in stored.chain(run.quarantine.iter().map(QuarantineRow::place)) {
+        if run.ledger.sent_to(place).is_none() {
+            let detail = "the ledger has no message at this place";
+            faults.push(Fault::new("O2", "unknown_message", place_text(place), detail));
         }
     }
     for message in &run.messages {
-        let rows = &run.rows[message.from..message.to];
-        for pair in rows.windows(2) {
+        for pair in run.rows[message.rows()].windows(2) {
             if pair[0].row == pair[1].row {
                 let detail = format!("row {} of the message stands twice", pair[0].row);
                 faults.push(Fault::new("O2", "row_twice", message.place_text(), detail));
             }
-            if pair[0].record_key != pair[1].record_key || pair[0].revision != pair[1].revision {
+            let of = |row: usize| (pair[row].stated.record_key, pair[row].stated.revision);
+            if of(0) != of(1) {
                 faults.push(Fault::new("O2", "two_records", message.place_text(), "one message, two records"));
             }
         }
@@ -169,13 +164,18 @@ fn epochs(run: &Run) -> Vec<Fault> {
             spans.entry(partition.clone()).or_default().push((*from, *to, &file.path));
         }
     }
+    let mut partition: (Place<'_>, String) = (("", 0, 0), String::new());
     for row in &run.rows {
-        let Some(Some(ranges)) = ranges.get(row.file) else { continue };
-        let range = ranges.get(&format!("{}/{}", row.topic, row.partition));
-        if range.is_none_or(|(from, to)| row.offset < *from || row.offset >= *to) {
-            let place = place_text(&(row.topic.clone(), row.partition, row.offset));
-            let detail = format!("{} does not name this offset in its tags", run.signals_table.live[row.file].path);
-            faults.push(Fault::new("O2", "outside_epoch", place, detail));
+        let (place, file) = (row.stated.place(), row.stated.commit.file);
+        let Some(Some(ranges)) = ranges.get(file) else { continue };
+        // Rows are in the order of their places, so the name is written once a partition.
+        if (place.0, place.1) != (partition.0.0, partition.0.1) {
+            partition = (place, format!("{}/{}", place.0, place.1));
+        }
+        let range = ranges.get(&partition.1);
+        if range.is_none_or(|(from, to)| place.2 < *from || place.2 >= *to) {
+            let detail = format!("{} does not name this offset in its tags", run.signals_table.live[file].path);
+            faults.push(Fault::new("O2", "outside_epoch", place_text(place), detail));
         }
     }
     for (partition, mut list) in spans {
@@ -206,13 +206,13 @@ fn gap(run: &Run, partition: &str, from: i64, to: i64) -> Option<Fault> {
     let missing = |m: &&Message| {
         m.fate != Fate::Quarantine
             && (from..to).contains(&m.offset)
-            && format!("{}/{}", m.topic, m.partition) == partition
+            && format!("{}/{}", m.origin.topic, m.origin.partition) == partition
     };
     if to <= from {
         return None;
     }
     let lost = run.ledger.messages.iter().find(missing)?;
-    let detail = format!("no file covers offsets {from}..{to}, where {} stood", lost.place());
+    let detail = format!("no file covers offsets {from}..{to}, where {} stood", lost.place_text());
     Some(Fault::new("O2", "epoch_gap", partition, detail))
 }
 
@@ -234,26 +234,29 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// O7: what was refused is kept unaltered, once, with the right reason.
 pub(super) fn quarantined(run: &Run) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let places = tally(run.quarantine.iter().map(|q| -> Place { (q.topic.clone(), q.partition, q.offset) }));
+    let places = tally(run.quarantine.iter().map(QuarantineRow::place));
     for (place, times) in places.iter().filter(|(_, times)| **times > 1) {
-        faults.push(Fault::new("O7", "quarantined_twice", place_text(place), format!("stands {times} times")));
+        faults.push(Fault::new("O7", "quarantined_twice", place_text(*place), format!("stands {times} times")));
     }
-    let truth: BTreeMap<PlaceRef<'_>, &Message> = run.ledger.messages.iter().map(|m| (m.at(), m)).collect();
     for row in &run.quarantine {
-        let Some(message) = truth.get(&(&*row.topic, row.partition, row.offset)) else { continue };
+        let Some(message) = run.ledger.sent_to(row.place()) else { continue };
         let mut differ = |kind, told: &str, found: &str| {
             if told != found {
                 let detail = format!("ledger {told:?}, quarantine {found:?}");
-                faults.push(Fault::new("O7", kind, message.place(), detail));
+                faults.push(Fault::new("O7", kind, message.place_text(), detail));
             }
         };
-        differ("payload_altered", &message.payload_sha256.to_lowercase(), &row.body_sha256.to_lowercase());
-        if message.fate == Fate::Quarantine {
-            differ("wrong_reason", message.reason.as_deref().unwrap_or(&row.reason), &row.reason);
-            differ("wrong_pointer", message.pointer.as_deref().unwrap_or(&row.pointer), &row.pointer);
+        if let Some(told) = &message.refusal {
+            differ("wrong_reason", told.reason.as_deref().unwrap_or(&row.reason), &row.reason);
+            differ("wrong_pointer", told.pointer.as_deref().unwrap_or(&row.pointer), &row.pointer);
+        }
+        let kept = row.body_sha256.to_lowercase();
+        if Key::of(&*kept) != message.content_hash {
+            let detail = format!("quarantine {kept:?}, which is not what was sent");
+            faults.push(Fault::new("O7", "payload_altered", message.place_text(), detail));
         }
         if row.body_bytes == 0 {
-            faults.push(Fault::new("O7", "payload_missing", message.place(), "no encrypted body is kept"));
+            faults.push(Fault::new("O7", "payload_missing", message.place_text(), "no encrypted body is kept"));
         }
     }
     faults

@@ -8,10 +8,10 @@ use std::path::Path;
 use super::book::{Book, SumKey};
 use super::calendar::{day_of_text, day_text};
 use super::duty::Duty;
-use super::ledger::{Fate, Message};
-use super::messages::grouped;
+use super::ledger::Fate;
+use super::messages::Stored;
 use super::registers::Registers;
-use super::rows::{SignalRow, Text, Words};
+use super::rows::{SignalRow, Text};
 use super::{Counted, Fault, Run};
 
 /// More faults of one kind say nothing new.
@@ -29,22 +29,18 @@ struct Cell {
 
 type CellKey = (String, String, String, i64);
 
-/// Compares the recounts.
-pub(super) fn compare(run: &Run, state: &Path, counted: &mut Counted) -> Result<Vec<Fault>, String> {
+/// Compares the recounts, one after the other: the ledger's messages are forgotten once they are counted.
+pub(super) fn compare(run: &mut Run, state: &Path, counted: &mut Counted) -> Result<Vec<Fault>, String> {
     let registers = Registers::as_of(&run.reference, i64::MAX)?;
-    let (mut true_rows, _words) = rows_of_ledger(run);
-    let true_messages = grouped(&mut true_rows);
-    let mut truth = Book::new(&true_rows, &true_messages, &registers);
-    let mut kept = Book::new(&run.rows, &run.messages, &registers);
-    truth.advance(i64::MAX);
-    kept.advance(i64::MAX);
-    let days = days_of(&truth).into_iter().chain(days_of(&kept));
-    let (first, last) = days.fold((i64::MAX, i64::MIN), |(first, last), day| (first.min(day), last.max(day)));
-    let duty = if first <= last { Duty::new(&registers, first..=last) } else { Duty::default() };
-    let truth = cells(&truth, &duty);
-    let kept = cells(&kept, &duty);
+    let counting = run.ledger.messages.iter().filter(|message| message.fate != Fate::Quarantine);
+    let sent: Vec<Stored> = counting.map(|message| Stored::new(message.stated.clone(), message.rows())).collect();
+    let truth = recounted(&run.ledger.rows, &sent, &registers);
+    drop(sent);
+    run.ledger.forget_messages();
+    let kept = recounted(&run.rows, &run.messages, &registers);
     counted.cells = kept.len() as u64;
     let mut faults = differences(&truth, &kept, "wrong_count", "the ledger", "the table");
+    drop(kept);
     let csv = state.join("cells.csv");
     if csv.exists() {
         faults.extend(differences(&truth, &written(&csv)?, "wrong_cell", "the ledger", "cells.csv"));
@@ -52,65 +48,16 @@ pub(super) fn compare(run: &Run, state: &Path, counted: &mut Counted) -> Result<
     Ok(faults)
 }
 
+fn recounted(rows: &[SignalRow], messages: &[Stored], registers: &Registers) -> BTreeMap<CellKey, Cell> {
+    let mut book = Book::new(rows, messages, registers);
+    book.advance(i64::MAX);
+    let days = days_of(&book);
+    let of_days = days.first().zip(days.last()).map(|(first, last)| Duty::new(registers, *first..=*last));
+    cells(&book, &of_days.unwrap_or_default())
+}
+
 fn days_of(book: &Book<'_>) -> BTreeSet<i64> {
     book.base.keys().map(|key| key.day).collect()
-}
-
-/// The ledger's messages in the shape of stored rows, so that one set of counting rules reads both.
-fn rows_of_ledger(run: &Run) -> (Vec<SignalRow>, Words) {
-    let mut words = Words::default();
-    let mut rows = Vec::new();
-    for message in run.ledger.messages.iter().filter(|m| m.fate != Fate::Quarantine) {
-        let found = run.stored(message.at()).map(|m| &run.rows[m.from..m.to]).unwrap_or_default();
-        rows.extend(rows_of_message(message, found, &mut words));
-    }
-    (rows, words)
-}
-
-fn rows_of_message(message: &Message, found: &[SignalRow], words: &mut Words) -> Vec<SignalRow> {
-    let operation = message.operation.as_deref().unwrap_or("report");
-    let shared = |words: &mut Words, text: &Option<String>| text.as_deref().map(|t| words.of(t));
-    // A retraction without rows still ends its record.
-    let nothing = super::ledger::TrueRow::nothing();
-    let rows = if message.rows.is_empty() { std::slice::from_ref(&nothing) } else { &message.rows };
-    let mut out = Vec::new();
-    for (number, row) in rows.iter().enumerate() {
-        let same = |kept: &&SignalRow| *kept.signal == *row.signal && *kept.unit_id == *row.unit_id;
-        // Flags are a verdict on the message that the ledger does not repeat.
-        let quality = shared(words, &row.quality).or_else(|| found.iter().find(same).and_then(|r| r.quality.clone()));
-        out.push(SignalRow {
-            feed: words.of(&message.feed),
-            kind: words.of(&message.kind),
-            topic: words.of(&message.topic),
-            partition: message.partition,
-            offset: message.offset,
-            row: number as i64,
-            record_key: words.of(&format!("{:?}", message.record_id())),
-            revision: message.revision,
-            operation: words.of(operation),
-            content_hash: words.of(&message.payload_sha256),
-            signal: words.of(&row.signal),
-            unit_kind: words.of(&row.unit_kind),
-            unit_id: words.of(&row.unit_id),
-            facility_id: shared(words, &row.facility_id).or_else(|| facility_of(message, words)),
-            area_code: shared(words, &row.area_code),
-            event_date: day_of_text(&row.event_date).unwrap_or(0),
-            reported_at: message.reported_at.0,
-            value: row.value,
-            denominator: row.denominator,
-            person_key: shared(words, &row.person),
-            slot: shared(words, &row.slot),
-            quality,
-            known_at: 0,
-            known_date: None,
-            file: 0,
-        });
-    }
-    out
-}
-
-fn facility_of(message: &Message, words: &mut Words) -> Option<Text> {
-    message.facility_id.as_deref().filter(|id| !id.is_empty()).map(|id| words.of(id))
 }
 
 /// Every cell that has a count or a report.
@@ -168,7 +115,7 @@ impl<'a> Reporters<'a> {
                 inside.entry((unit_kind, unit_id.to_owned())).or_default().push(facility);
             }
         }
-        let zero = |messages: &BTreeMap<usize, bool>| messages.values().all(|zero| *zero);
+        let zero = |messages: &BTreeMap<u32, bool>| messages.values().all(|zero| *zero);
         let said = book.reports.iter().map(|((facility, feed, day), m)| ((&**facility, &**feed, *day), zero(m)));
         Self { duty, inside, said: said.collect() }
     }

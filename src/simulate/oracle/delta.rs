@@ -175,12 +175,17 @@ fn read_checkpoint(
     Ok(())
 }
 
-/// All record batches of one parquet file.
-pub fn read_parquet(path: &Path) -> Result<Vec<RecordBatch>, String> {
+/// The record batches of one parquet file, read as they are asked for.
+pub fn parquet(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, String>>, String> {
     let say = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let file = fs::File::open(path).map_err(|e| say(&e))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| say(&e))?;
-    reader.map(|batch| batch.map_err(|e| say(&e))).collect()
+    Ok(reader.map(move |batch| batch.map_err(|e| say(&e))))
+}
+
+/// All record batches of one parquet file.
+pub fn read_parquet(path: &Path) -> Result<Vec<RecordBatch>, String> {
+    parquet(path)?.collect()
 }
 
 fn percent_decoded(path: &str) -> String {

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::book::Book;
 use super::calendar::{day_of_text, day_text, instant};
 use super::registers::Registers;
-use super::rows::Text;
+use super::rows::{Key, Text};
 use super::rules::SILENCE_DAYS;
 use super::{Fault, Run};
 
@@ -36,10 +36,10 @@ pub(super) fn compare(run: &Run, state: &Path) -> Result<Vec<Fault>, String> {
     let registers = Registers::as_of(&run.reference, tick)?;
     let mut book = Book::new(&run.rows, &run.messages, &registers);
     book.advance(tick);
-    let mut heard: BTreeMap<&Text, i64> = BTreeMap::new();
-    for message in run.messages.iter().filter(|message| !message.retracts() && message.known_at <= tick) {
-        let first = heard.entry(&message.record_key).or_insert(message.known_at);
-        *first = message.known_at.min(*first);
+    let mut heard: BTreeMap<Key, i64> = BTreeMap::new();
+    for message in run.messages.iter().filter(|message| !message.retracts() && message.commit.known_at <= tick) {
+        let first = heard.entry(message.record_key).or_insert(message.commit.known_at);
+        *first = message.commit.known_at.min(*first);
     }
     let asked = Asked { run, registers: &registers, book: &book, heard, tick };
     let mut faults = Vec::new();
@@ -60,7 +60,7 @@ struct Asked<'a> {
     registers: &'a Registers,
     book: &'a Book<'a>,
     /// Record → when the first message that states it came.
-    heard: BTreeMap<&'a Text, i64>,
+    heard: BTreeMap<Key, i64>,
     tick: i64,
 }
 
@@ -69,7 +69,8 @@ impl Asked<'_> {
     fn came(&self, facility: &str, feed: &str, day: i64) -> Option<(i64, bool)> {
         let key = (Text::from(facility), Text::from(feed), day);
         let messages = self.book.reports.get(&key).filter(|messages| !messages.is_empty())?;
-        let first = messages.keys().filter_map(|at| self.heard.get(&self.run.messages[*at].record_key)).min()?;
+        let first =
+            messages.keys().filter_map(|at| self.heard.get(&self.run.messages[*at as usize].record_key)).min()?;
         Some((*first, messages.values().all(|zero| *zero)))
     }
 

@@ -2,100 +2,80 @@
 //!
 //! Promises: a message is a duplicate when an earlier one says the same of the same record; nothing is dropped.
 
-use std::collections::BTreeMap;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
-use super::rows::{SignalRow, Text};
+use super::rows::{Key, SignalRow, Stated, place_text};
 
-/// Where a message stands: topic, partition, offset.
-pub type Place = (Text, i64, i64);
-
-/// What a statement must beat to be the state of its record.
-pub type Rank = (i64, i64, Text, i64, i64);
-
-/// One stored message: rows `from..to` of the sorted rows.
+/// One stored message: some of the sorted rows.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    pub place: Place,
-    pub record_key: Text,
-    pub revision: i64,
-    pub reported_at: i64,
-    pub operation: Text,
-    pub content_hash: Text,
-    pub known_at: i64,
-    pub from: usize,
-    pub to: usize,
+    stated: Arc<Stated>,
+    from: u32,
+    to: u32,
     pub duplicate: bool,
 }
 
-impl Stored {
-    pub fn rank(&self) -> Rank {
-        let (topic, partition, offset) = self.place.clone();
-        (self.revision, self.reported_at, topic, partition, offset)
-    }
+impl Deref for Stored {
+    type Target = Stated;
 
-    pub fn retracts(&self) -> bool {
-        &*self.operation == "retract"
-    }
-
-    pub fn place_text(&self) -> String {
-        place_text(&self.place)
+    fn deref(&self) -> &Stated {
+        &self.stated
     }
 }
 
-/// A place as people write it.
-pub fn place_text(place: &Place) -> String {
-    format!("{}/{}@{}", place.0, place.1, place.2)
+impl Stored {
+    pub fn new(stated: Arc<Stated>, rows: Range<usize>) -> Self {
+        Self { stated, from: rows.start as u32, to: rows.end as u32, duplicate: false }
+    }
+
+    /// Where its rows are.
+    pub fn rows(&self) -> Range<usize> {
+        self.from as usize..self.to as usize
+    }
+
+    pub fn place_text(&self) -> String {
+        place_text(self.place())
+    }
 }
 
 /// Sorts `rows` by place and row number and groups them into messages, in the order of their places.
 pub fn grouped(rows: &mut [SignalRow]) -> Vec<Stored> {
-    rows.sort_by(|a, b| (&a.topic, a.partition, a.offset, a.row).cmp(&(&b.topic, b.partition, b.offset, b.row)));
+    rows.sort_by(|a, b| (a.stated.place(), a.row).cmp(&(b.stated.place(), b.row)));
     let mut out: Vec<Stored> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        let place = (row.topic.clone(), row.partition, row.offset);
-        if let Some(last) = out.last_mut().filter(|last| last.place == place) {
-            last.to = index + 1;
-            continue;
+        match out.last_mut().filter(|last| last.place() == row.stated.place()) {
+            Some(last) => last.to = index as u32 + 1,
+            None => out.push(Stored::new(row.stated.clone(), index..index + 1)),
         }
-        out.push(Stored {
-            place,
-            record_key: row.record_key.clone(),
-            revision: row.revision,
-            reported_at: row.reported_at,
-            operation: row.operation.clone(),
-            content_hash: row.content_hash.clone(),
-            known_at: row.known_at,
-            from: index,
-            to: index + 1,
-            duplicate: false,
-        });
     }
+    out.shrink_to_fit();
     mark_duplicates(&mut out);
     out
 }
 
 fn mark_duplicates(messages: &mut [Stored]) {
-    let mut same: BTreeMap<(Text, i64, Text), Vec<usize>> = BTreeMap::new();
-    for (index, message) in messages.iter().enumerate() {
-        let statement = (message.record_key.clone(), message.revision, message.content_hash.clone());
-        same.entry(statement).or_default().push(index);
-    }
-    for mut indices in same.into_values().filter(|indices| indices.len() > 1) {
-        indices.sort_by_key(|i| (messages[*i].known_at, messages[*i].place.clone()));
-        for index in &indices[1..] {
-            messages[*index].duplicate = true;
-        }
+    let statement = |message: &Stored| (message.record_key, message.revision, message.content_hash);
+    let mut order: Vec<u32> = (0..messages.len() as u32).collect();
+    order.sort_by(|a, b| {
+        let (a, b) = (&messages[*a as usize], &messages[*b as usize]);
+        (statement(a), a.commit.known_at, a.place()).cmp(&(statement(b), b.commit.known_at, b.place()))
+    });
+    for pair in order.windows(2) {
+        let (first, second) = (pair[0] as usize, pair[1] as usize);
+        messages[second].duplicate = statement(&messages[first]) == statement(&messages[second]);
     }
 }
 
-/// The winning message of every record, by record key.
-pub fn winners(messages: &[Stored]) -> BTreeMap<Text, &Stored> {
-    let mut out: BTreeMap<Text, &Stored> = BTreeMap::new();
-    for message in messages {
-        let best = out.entry(message.record_key.clone()).or_insert(message);
-        if message.rank() > best.rank() {
-            *best = message;
-        }
-    }
+/// The winning message of every record, in the order of record keys.
+pub fn winners(messages: &[Stored]) -> Vec<&Stored> {
+    let mut out: Vec<&Stored> = messages.iter().collect();
+    out.sort_by(|a, b| (a.record_key, b.rank()).cmp(&(b.record_key, a.rank())));
+    out.dedup_by_key(|message| message.record_key);
     out
+}
+
+/// The winning message of one record.
+pub fn winner<'a>(winners: &[&'a Stored], record: Key) -> Option<&'a Stored> {
+    winners.binary_search_by_key(&record, |message| message.record_key).ok().map(|at| winners[at])
 }

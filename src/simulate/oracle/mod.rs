@@ -121,15 +121,34 @@ struct Run {
 
 impl Run {
     /// The message stored for a place; messages are in the order of their places.
-    fn stored(&self, at: (&str, i64, i64)) -> Option<&messages::Stored> {
-        let place = |m: &messages::Stored| (&*m.place.0, m.place.1, m.place.2).cmp(&at);
-        self.messages.binary_search_by(place).ok().map(|index| &self.messages[index])
+    fn stored(&self, at: rows::Place<'_>) -> Option<&messages::Stored> {
+        let found = self.messages.binary_search_by(|message| message.place().cmp(&at));
+        found.ok().map(|index| &self.messages[index])
     }
 
     /// The message quarantined at a place; rows are in the order of their places.
-    fn quarantined(&self, at: (&str, i64, i64)) -> Option<&rows::QuarantineRow> {
-        let place = |row: &rows::QuarantineRow| (&*row.topic, row.partition, row.offset).cmp(&at);
-        self.quarantine.binary_search_by(place).ok().map(|index| &self.quarantine[index])
+    fn quarantined(&self, at: rows::Place<'_>) -> Option<&rows::QuarantineRow> {
+        let found = self.quarantine.binary_search_by(|row| row.place().cmp(&at));
+        found.ok().map(|index| &self.quarantine[index])
+    }
+
+    /// Flags are a verdict on the message that the ledger does not repeat.
+    fn take_over_flags(&mut self) {
+        let mut flagged = Vec::new();
+        let has_flags = |m: &&messages::Stored| self.rows[m.rows()].iter().any(|row| row.quality.is_some());
+        for stored in self.messages.iter().filter(has_flags) {
+            let Some(sent) = self.ledger.sent_to(stored.place()) else { continue };
+            for at in sent.rows().filter(|at| self.ledger.rows[*at].quality.is_none()) {
+                let told = &self.ledger.rows[at];
+                let same = |kept: &&rows::SignalRow| kept.signal == told.signal && kept.unit_id == told.unit_id;
+                let flags = self.rows[stored.rows()].iter().find(same).and_then(|kept| kept.quality.clone());
+                flagged.extend(flags.map(|flags| (at, flags)));
+            }
+        }
+        for (at, flags) in flagged {
+            let told = rows::Said { quality: Some(flags), ..(*self.ledger.rows[at].said).clone() };
+            self.ledger.rows[at].said = self.ledger.words.said(told);
+        }
     }
 }
 
@@ -137,7 +156,7 @@ impl Run {
 pub fn judge(input: &Input) -> Result<Verdict, String> {
     let ledger = ledger::read(&input.ledger)?;
     let mut faults = canaries::search(input)?;
-    let run = match read_run(ledger, &input.state) {
+    let mut run = match read_run(ledger, &input.state) {
         Ok(run) => run,
         Err(why) => {
             faults.push(Fault::new("O2", "unreadable", input.state.display().to_string(), why));
@@ -150,7 +169,7 @@ pub fn judge(input: &Input) -> Result<Verdict, String> {
     faults.extend(books::quarantined(&run));
     faults.extend(state::compare(&run, &mut counted));
     faults.extend(time::order(&run));
-    faults.extend(cells::compare(&run, &input.state, &mut counted)?);
+    faults.extend(cells::compare(&mut run, &input.state, &mut counted)?);
     faults.extend(expected::compare(&run, &input.state)?);
     let (alert_faults, expected_alerts) = alerts::compare(&run, &mut counted)?;
     faults.extend(alert_faults);
@@ -164,21 +183,22 @@ pub fn judge(input: &Input) -> Result<Verdict, String> {
     Ok(Verdict { faults, counted, expected_alerts, expected_statistical_alerts })
 }
 
-fn read_run(ledger: ledger::Ledger, state: &std::path::Path) -> Result<Run, String> {
-    let mut words = rows::Words::default();
+fn read_run(mut ledger: ledger::Ledger, state: &std::path::Path) -> Result<Run, String> {
     let signals_table = rows::table_at(state, "signals")?;
-    let mut signal_rows = rows::signals(&signals_table, &mut words)?;
+    let mut signal_rows = rows::signals(&signals_table, &mut ledger.words)?;
     let messages = messages::grouped(&mut signal_rows);
-    Ok(Run {
+    let mut run = Run {
+        quarantine: rows::quarantine(&or_empty(state, "quarantine")?, &mut ledger.words)?,
         ledger,
         rows: signal_rows,
         messages,
-        quarantine: rows::quarantine(&or_empty(state, "quarantine")?, &mut words)?,
         alerts: rows::alert_history(&or_empty(state, "alert_history")?)?,
         ticks: rows::ticks(&or_empty(state, "ticks")?)?,
         reference: rows::reference(&or_empty(state, "reference")?)?,
         signals_table,
-    })
+    };
+    run.take_over_flags();
+    Ok(run)
 }
 
 /// A table that was never written to has no folder yet.

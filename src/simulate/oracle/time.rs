@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::books::hex;
 use super::calendar::{day_text, local_day};
+use super::rows::place_text;
 use super::{Fault, Run};
 
 /// Checks the order of commits and ticks.
@@ -22,8 +23,8 @@ pub(super) fn order(run: &Run) -> Vec<Fault> {
 fn rows_in_order(run: &Run) -> Vec<Fault> {
     let mut faults = Vec::new();
     for message in &run.messages {
-        for row in &run.rows[message.from..message.to] {
-            if row.known_at != message.known_at {
+        for commit in run.rows[message.rows()].iter().map(|row| &*row.stated.commit) {
+            if commit.known_at != message.commit.known_at {
                 faults.push(Fault::new(
                     "O9",
                     "split_commit",
@@ -31,20 +32,19 @@ fn rows_in_order(run: &Run) -> Vec<Fault> {
                     "rows of one message differ in known_at",
                 ));
             }
-            if row.known_date.is_some_and(|day| day != local_day(row.known_at)) {
-                let detail = format!(
-                    "known_date {}, known_at is of {}",
-                    day_text(row.known_date.unwrap_or(0)),
-                    day_text(local_day(row.known_at))
-                );
+            let known_on = local_day(commit.known_at);
+            if let Some(told) = commit.known_date.filter(|day| *day != known_on) {
+                let detail = format!("known_date {}, known_at is of {}", day_text(told), day_text(known_on));
                 faults.push(Fault::new("O9", "wrong_known_date", message.place_text(), detail));
             }
         }
     }
     for pair in run.messages.windows(2) {
-        let same = pair[0].place.0 == pair[1].place.0 && pair[0].place.1 == pair[1].place.1;
-        if same && pair[1].known_at < pair[0].known_at {
-            let detail = format!("known at {}, the message before it at {}", pair[1].known_at, pair[0].known_at);
+        let partition = |message: usize| (&*pair[message].origin.topic, pair[message].origin.partition);
+        let same = partition(0) == partition(1);
+        let (before, after) = (pair[0].commit.known_at, pair[1].commit.known_at);
+        if same && after < before {
+            let detail = format!("known at {after}, the message before it at {before}");
             faults.push(Fault::new("O9", "known_at_back", pair[1].place_text(), detail));
         }
     }
@@ -55,8 +55,8 @@ fn rows_in_order(run: &Run) -> Vec<Fault> {
 fn commits_in_order(run: &Run) -> Vec<Fault> {
     let table = &run.signals_table;
     let mut known: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
-    for row in &run.rows {
-        known.entry(&table.live[row.file].path).or_default().insert(row.known_at);
+    for commit in run.rows.iter().map(|row| &*row.stated.commit) {
+        known.entry(&table.live[commit.file].path).or_default().insert(commit.known_at);
     }
     let mut faults = Vec::new();
     for file in &table.live {
@@ -131,13 +131,13 @@ fn references_unaltered(run: &Run) -> Vec<Fault> {
 
 fn quarantine_in_order(run: &Run) -> Vec<Fault> {
     let mut rows: Vec<_> = run.quarantine.iter().collect();
-    rows.sort_by_key(|row| (row.topic.clone(), row.partition, row.offset));
+    rows.sort_by_key(|row| row.place());
     let back = rows.windows(2).filter(|pair| {
         let same = pair[0].topic == pair[1].topic && pair[0].partition == pair[1].partition;
         same && pair[1].known_at < pair[0].known_at
     });
     back.map(|pair| {
-        let place = format!("{}/{}@{}", pair[1].topic, pair[1].partition, pair[1].offset);
+        let place = place_text(pair[1].place());
         Fault::new("O9", "known_at_back", place, "in quarantine, known before the message ahead of it")
     })
     .collect()

@@ -3,59 +3,99 @@
 //! Promises: reads by column name; a column that a row needs and does not have is an error that names the file.
 
 mod read;
+mod words;
 
-use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub use read::{alert_history, quarantine, reference, signals, table_at, ticks};
+pub use words::{Key, Text, Words};
 
-/// A shared text: the same few thousand words stand in a million rows.
-pub type Text = Arc<str>;
-
-/// Keeps one copy of every text.
-#[derive(Default)]
-pub struct Words(HashSet<Text>);
-
-impl Words {
-    pub fn of(&mut self, text: &str) -> Text {
-        if let Some(known) = self.0.get(text) {
-            return known.clone();
-        }
-        let new: Text = Arc::from(text);
-        self.0.insert(new.clone());
-        new
-    }
-}
-
-/// One stored signal.
-#[derive(Debug, Clone)]
-pub struct SignalRow {
-    pub feed: Text,
-    pub kind: Text,
+/// Whence a message came and what kind of statement it is: a few hundred different ones.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
     pub topic: Text,
     pub partition: i64,
-    pub offset: i64,
-    pub row: i64,
-    pub record_key: Text,
-    pub revision: i64,
+    pub feed: Text,
+    pub kind: Text,
+    /// Empty where nothing was said.
     pub operation: Text,
-    pub content_hash: Text,
+}
+
+/// What a row says apart from whom it is about: most rows say what another says too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Said {
     pub signal: Text,
     pub unit_kind: Text,
     pub unit_id: Text,
     pub facility_id: Option<Text>,
     pub area_code: Option<Text>,
     pub event_date: i64,
-    pub reported_at: i64,
     pub value: i64,
     pub denominator: Option<i64>,
-    pub person_key: Option<Text>,
     pub slot: Option<Text>,
     pub quality: Option<Text>,
+}
+
+/// What all rows of a message have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated {
+    pub origin: Arc<Origin>,
+    pub offset: i64,
+    pub record_key: Key,
+    pub revision: i64,
+    pub content_hash: Key,
+    pub reported_at: i64,
+    pub commit: Arc<Commit>,
+}
+
+/// What rows of one commit in one file have in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Commit {
     pub known_at: i64,
     pub known_date: Option<i64>,
     /// The data file, as an index into the table's live files.
     pub file: usize,
+}
+
+/// Where a message stands: topic, partition, offset.
+pub type Place<'a> = (&'a str, i64, i64);
+
+/// A place as people write it.
+pub fn place_text(place: Place<'_>) -> String {
+    format!("{}/{}@{}", place.0, place.1, place.2)
+}
+
+impl Stated {
+    pub fn place(&self) -> Place<'_> {
+        (&self.origin.topic, self.origin.partition, self.offset)
+    }
+
+    /// What a statement must beat to be the state of its record.
+    pub fn rank(&self) -> (i64, i64, Place<'_>) {
+        (self.revision, self.reported_at, self.place())
+    }
+
+    pub fn retracts(&self) -> bool {
+        &*self.origin.operation == "retract"
+    }
+}
+
+/// One stored signal. What others say too is shared: a month of a city has half a million rows.
+#[derive(Debug, Clone)]
+pub struct SignalRow {
+    pub said: Arc<Said>,
+    pub stated: Arc<Stated>,
+    pub person_key: Option<Key>,
+    pub row: i32,
+}
+
+impl Deref for SignalRow {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.said
+    }
 }
 
 /// One message that could not be used.
@@ -69,6 +109,12 @@ pub struct QuarantineRow {
     pub body_sha256: String,
     pub body_bytes: usize,
     pub known_at: i64,
+}
+
+impl QuarantineRow {
+    pub fn place(&self) -> Place<'_> {
+        (&self.topic, self.partition, self.offset)
+    }
 }
 
 /// One revision of one alert.

@@ -1,10 +1,11 @@
 //! Readers of the five tables, one function a table.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::columns::{Ints, Rows, Texts};
 use super::super::delta::{self, DataFile, Table};
-use super::{AlertRow, QuarantineRow, ReferenceRow, SignalRow, TickRow, Words};
+use super::{AlertRow, Commit, Key, Origin, QuarantineRow, ReferenceRow, Said, SignalRow, Stated, TickRow, Words};
 
 /// Calls `read` for every batch of every live file of `table`.
 fn each_file(
@@ -12,8 +13,8 @@ fn each_file(
     mut read: impl FnMut(usize, &DataFile, &Rows<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     for (index, file) in table.live.iter().enumerate() {
-        for batch in delta::read_parquet(&table.root.join(&file.path))? {
-            let rows = Rows { batch: &batch, partition: &file.partition };
+        for batch in delta::parquet(&table.root.join(&file.path))? {
+            let rows = Rows { batch: &batch?, partition: &file.partition };
             read(index, file, &rows).map_err(|why| format!("{}: {why}", file.path))?;
         }
     }
@@ -62,6 +63,7 @@ fn day<'a>(rows: &Rows<'_>, name: &'a str) -> Result<Named<'a, Ints>, String> {
 pub fn signals(table: &Table, words: &mut Words) -> Result<Vec<SignalRow>, String> {
     let mut out = Vec::new();
     each_file(table, |file, _, rows| read_signals(file, rows, words, &mut out))?;
+    out.shrink_to_fit();
     Ok(out)
 }
 
@@ -76,34 +78,41 @@ fn read_signals(file: usize, rows: &Rows<'_>, words: &mut Words, out: &mut Vec<S
     let (value, denominator) = (rows.ints("value")?, rows.ints("denominator")?);
     let (person, slot, quality) = (rows.texts("person_key")?, rows.texts("slot")?, rows.texts("quality")?);
     let (known, known_date) = (time(rows, "known_at")?, rows.days("known_date")?);
+    let mut last: Option<Arc<Stated>> = None;
     for i in 0..rows.len() {
-        out.push(SignalRow {
-            feed: words.of(feed.must(i)?),
-            kind: words.of(kind.must(i)?),
+        let origin = Origin {
             topic: words.of(topic.must(i)?),
             partition: partition.must(i)?,
-            offset: offset.must(i)?,
-            row: number.get(i).unwrap_or(0),
-            record_key: words.of(key.must(i)?),
-            revision: revision.must(i)?,
+            feed: words.of(feed.must(i)?),
+            kind: words.of(kind.must(i)?),
             operation: words.of(operation.must(i)?),
-            content_hash: words.of(hash.must(i)?),
+        };
+        let stated = Stated {
+            origin: words.origin(origin),
+            offset: offset.must(i)?,
+            record_key: Key::of(key.must(i)?),
+            revision: revision.must(i)?,
+            content_hash: Key::of(hash.must(i)?),
+            reported_at: reported.must(i)?,
+            commit: words.commit(Commit { known_at: known.must(i)?, known_date: known_date.get(i), file }),
+        };
+        let said = Said {
             signal: words.of(signal.must(i)?),
             unit_kind: words.of(unit_kind.must(i)?),
             unit_id: words.of(unit_id.must(i)?),
-            facility_id: facility.get(i).map(|t| words.of(t)),
-            area_code: area.get(i).map(|t| words.of(t)),
+            facility_id: words.of_some(facility.get(i)),
+            area_code: words.of_some(area.get(i)),
             event_date: date.must(i)?,
-            reported_at: reported.must(i)?,
             value: value.get(i).unwrap_or(0),
             denominator: denominator.get(i),
-            person_key: person.get(i).map(|t| words.of(t)),
-            slot: slot.get(i).map(|t| words.of(t)),
-            quality: quality.get(i).map(|t| words.of(t)),
-            known_at: known.must(i)?,
-            known_date: known_date.get(i),
-            file,
-        });
+            slot: words.of_some(slot.get(i)),
+            quality: words.of_some(quality.get(i)),
+        };
+        // Rows of one message lie together and mostly say the same of it.
+        let stated = last.filter(|last| **last == stated).unwrap_or_else(|| Arc::new(stated));
+        last = Some(stated.clone());
+        let row = i32::try_from(number.get(i).unwrap_or(0)).map_err(|e| format!("row {i}: {e}"))?;
+        out.push(SignalRow { said: words.said(said), stated, person_key: person.get(i).map(Key::of), row });
     }
     Ok(())
 }

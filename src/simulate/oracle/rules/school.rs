@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::book::Count;
-use super::super::rows::Text;
+use super::super::rows::{Key, Text};
 use super::{Finding, View};
 
 /// Syndromes in which pupils are alike; "other" is not one.
@@ -44,7 +44,7 @@ fn room_days(view: &View<'_>, signal: &str, room: &str, from: i64) -> BTreeMap<(
             .entry((key.unit_id.clone(), key.day))
             .or_insert_with(|| (view.registers().county_of(&key.area), Count::default()));
         entry.1.count += count.count;
-        entry.1.persons.extend(count.persons.iter().cloned());
+        entry.1.persons.extend(&count.persons);
         entry.1.is_total |= count.is_total;
         entry.1.denominator = entry.1.denominator.max(count.denominator);
     }
@@ -75,7 +75,7 @@ pub fn class_3d5(view: &View<'_>) -> Result<Vec<Finding>, String> {
 
 /// Named pupils once; new cases may be added; of totals only the largest, for a child ill three days is in all three.
 fn different_pupils<'a>(days: impl Iterator<Item = &'a Count>) -> i64 {
-    let mut named: BTreeSet<&Text> = BTreeSet::new();
+    let mut named: BTreeSet<Key> = BTreeSet::new();
     let (mut new_cases, mut largest_total) = (0, 0);
     for count in days {
         named.extend(&count.persons);
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn day(count: i64, persons: &[&str], is_total: bool) -> Count {
-        let persons = persons.iter().map(|person| Text::from(*person)).collect();
+        let persons = persons.iter().map(Key::of).collect();
         Count { count, denominator: None, persons, is_total }
     }
 

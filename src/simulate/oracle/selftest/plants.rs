@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::ledger::Fate;
 use super::super::messages::Stored;
-use super::super::rows::{QuarantineRow, SignalRow};
+use super::super::rows::{Key, QuarantineRow, SignalRow, place_text};
 use super::edit::{FileRows, append_entry, doubled, read_files, replace, rows_where, with_int, with_text, without};
 use super::{CANARY, Plant, Scene, alerts};
 
@@ -57,7 +57,7 @@ fn change_message(
     message: &Stored,
     change: impl Fn(&mut FileRows, &[usize]) -> Result<(), String>,
 ) -> Result<String, String> {
-    let (topic, partition, offset) = (&*message.place.0, message.place.1, message.place.2);
+    let (topic, partition, offset) = message.place();
     change_rows(scene, "signals", (&[("topic", topic)], &[("partition", partition), ("offset", offset)]), change)?;
     Ok(message.place_text())
 }
@@ -88,14 +88,14 @@ pub(super) fn change_rows(
 }
 
 fn rows_of<'a>(scene: &'a Scene<'_>, message: &Stored) -> &'a [SignalRow] {
-    &scene.run.rows[message.from..message.to]
+    &scene.run.rows[message.rows()]
 }
 
 /// A plain message: neither a duplicate nor repeated, neither first nor last of its partition.
 fn plain<'a>(scene: &'a Scene<'_>, fits: impl Fn(&Stored) -> bool) -> Option<&'a Stored> {
     let messages = &scene.run.messages;
     let inner = |place: usize| {
-        let same = |other: usize| messages[other].place.0 == messages[place].place.0;
+        let same = |other: usize| messages[other].origin.topic == messages[place].origin.topic;
         place > 0 && place + 1 < messages.len() && same(place - 1) && same(place + 1)
     };
     let alone = |m: &Stored| messages.iter().filter(|other| other.record_key == m.record_key).count() == 1;
@@ -105,7 +105,7 @@ fn plain<'a>(scene: &'a Scene<'_>, fits: impl Fn(&Stored) -> bool) -> Option<&'a
 }
 
 fn row_deleted(scene: &Scene<'_>) -> Result<String, String> {
-    let message = nowhere(plain(scene, |m| m.to - m.from > 1).or(plain(scene, |_| true)), "message")?;
+    let message = nowhere(plain(scene, |m| m.rows().len() > 1).or(plain(scene, |_| true)), "message")?;
     change_message(scene, message, |file, rows| {
         file.batch = without(&file.batch, &rows[..1])?;
         Ok(())
@@ -121,9 +121,9 @@ fn row_doubled(scene: &Scene<'_>) -> Result<String, String> {
 }
 
 fn revisions_swapped(scene: &Scene<'_>) -> Result<String, String> {
-    let mut by_record: BTreeMap<&str, Vec<&Stored>> = BTreeMap::new();
+    let mut by_record: BTreeMap<Key, Vec<&Stored>> = BTreeMap::new();
     for message in &scene.run.messages {
-        by_record.entry(&message.record_key).or_default().push(message);
+        by_record.entry(message.record_key).or_default().push(message);
     }
     let two = by_record.into_values().find(|list| list.iter().any(|m| m.revision != list[0].revision));
     let list = nowhere(two, "record with two revisions")?;
@@ -174,7 +174,7 @@ fn retraction_ignored(scene: &Scene<'_>) -> Result<String, String> {
 fn duplicate_counted(scene: &Scene<'_>) -> Result<String, String> {
     let told = scene.run.ledger.messages.iter().find(|m| m.fate == Fate::Duplicate);
     let told = nowhere(told, "duplicate")?;
-    let at = |m: &&Stored| (&*m.place.0, m.place.1, m.place.2) == told.at();
+    let at = |m: &&Stored| m.place() == told.place();
     let message = nowhere(scene.run.messages.iter().find(at), "duplicate in the table")?;
     change_message(scene, message, |file, rows| {
         file.batch = with_text(&file.batch, "content_hash", rows, "00000000000000000000000000000000")?;
@@ -184,7 +184,7 @@ fn duplicate_counted(scene: &Scene<'_>) -> Result<String, String> {
 
 fn known_at_moved_back(scene: &Scene<'_>) -> Result<String, String> {
     let message = nowhere(plain(scene, |_| true), "message")?;
-    let file = &scene.run.signals_table.live[scene.run.rows[message.from].file];
+    let file = &scene.run.signals_table.live[message.commit.file];
     let place = message.place_text();
     change_message(scene, message, |file, rows| {
         file.batch = with_int(&file.batch, "known_at", rows, |old| old - 1_000_000)?;
@@ -204,13 +204,13 @@ fn offset_moved(scene: &Scene<'_>) -> Result<String, String> {
 
 fn epoch_gap(scene: &Scene<'_>) -> Result<String, String> {
     let message = nowhere(plain(scene, |_| true), "message")?;
-    let partition = format!("{}/{}", message.place.0, message.place.1);
+    let partition = format!("{}/{}", message.origin.topic, message.origin.partition);
     change_message(scene, message, |file, _| {
         let tag = file.file.tags.iter_mut().find(|(key, _)| key.contains("offsets"));
         let (_, text) = nowhere(tag, "offsets tag")?;
         let mut ranges: BTreeMap<String, (i64, i64)> = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let range = nowhere(ranges.get_mut(&partition), "range of the partition")?;
-        range.0 = message.place.2 + 1;
+        range.0 = message.offset + 1;
         *text = serde_json::to_string(&ranges).map_err(|e| e.to_string())?;
         Ok(())
     })
@@ -223,7 +223,7 @@ fn change_quarantine(
     let row: &QuarantineRow = nowhere(scene.run.quarantine.first(), "quarantined message")?;
     let at = [("partition", row.partition), ("offset", row.offset)];
     change_rows(scene, "quarantine", (&[("topic", &row.topic)], &at), change)?;
-    Ok(format!("{}/{}@{}", row.topic, row.partition, row.offset))
+    Ok(place_text(row.place()))
 }
 
 fn payload_altered(scene: &Scene<'_>) -> Result<String, String> {
