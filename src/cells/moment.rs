@@ -50,9 +50,12 @@ impl Moment {
     /// Feeds what was committed since; answers the series of rows that changed.
     pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<u32>> {
         let mut changed = BTreeSet::new();
-        for batch in log.read(Table::Signals, self.records.known_until, until).await? {
+        let after = self.records.known_until;
+        let mut feed = |batch| {
             changed.extend(self.records.feed(&batch)?);
-        }
+            Ok(())
+        };
+        log.each(Table::Signals, after, until, &mut feed).await?;
         self.places.extend(&self.records, &self.registers, &self.meanings);
         Ok(changed)
     }

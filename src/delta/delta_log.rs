@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::files;
-use super::log::{Append, Appended, Head, Log};
+use super::log::{Append, Appended, Head, Log, Take};
 use super::recent::Recent;
 use super::tables::Table;
 use super::{maintain, repair, store};
@@ -247,24 +247,33 @@ impl Log for DeltaLog {
     }
 
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        let mut take = |batch| {
+            batches.push(batch);
+            Ok(())
+        };
+        self.each(table, after, until, &mut take).await?;
+        Ok(batches)
+    }
+
+    async fn each(&self, table: Table, after: i64, until: i64, take: &mut Take<'_>) -> Result<()> {
         let mut live = live_files(&self.delta_table(table).await?);
         live.retain(|add| files::known_of(add).is_none_or(|(from, to)| to > after && from <= until));
         live.sort_by_key(|add| (files::known_of(add), add.path.clone()));
         let folder = self.folder(table);
-        let mut batches = Vec::new();
         for add in live {
             // A commit's rows have one time, and that is within.
             if let Some(rows) = self.recent.rows(&add.path) {
-                batches.push(rows);
+                take(rows)?;
                 continue;
             }
             let path = folder.join(&add.path);
             let at = |found: String| Problem::new(codes::log::FILE_NOT_DECODED, path.display().to_string(), found);
             let bytes = tokio::fs::read(&path).await.map_err(|error| at(error.to_string()))?;
             let known_date = files::known_date_of(&add).ok_or_else(|| at("it has no known_date".to_owned()))?;
-            batches.extend(files::decode(table, bytes.into(), known_date, after, until)?);
+            files::decode(table, bytes.into(), known_date, after, until)?.into_iter().try_for_each(&mut *take)?;
         }
-        Ok(batches)
+        Ok(())
     }
 }
 

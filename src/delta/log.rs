@@ -63,7 +63,15 @@ pub trait Log: Send + Sync {
 
     /// Rows with `after < known_at <= until`, in commit order, in the table's whole schema.
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>>;
+
+    /// The same rows, some at a time: whoever reads everything need not hold everything.
+    async fn each(&self, table: Table, after: i64, until: i64, take: &mut Take<'_>) -> Result<()> {
+        self.read(table, after, until).await?.into_iter().try_for_each(take)
+    }
 }
+
+/// Takes rows that were read.
+pub type Take<'a> = dyn FnMut(RecordBatch) -> Result<()> + Send + 'a;
 
 /// How a partition is written in tags and marks.
 pub fn place(topic: &str, partition: i32) -> String {

@@ -1,7 +1,7 @@
 //! Rows of the newest commits of this process: who follows the log in the same process need not read them from the disk.
 //!
 //! Promises: what is answered is what the file holds, to the bit; only of files whose commit stands; never more than
-//! `BYTES_MAX`. Never: a source of truth. What is not here is read from its file.
+//! `BYTES_MAX` and `FILES_MAX`. Never: a source of truth. What is not here is read from its file.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,8 @@ use arrow::array::RecordBatch;
 
 /// A few epochs under backlog; a tick follows within a second.
 const BYTES_MAX: usize = 32 << 20;
+/// Whoever follows is hardly ever further behind; older rows would only be held for nobody.
+const FILES_MAX: usize = 8;
 
 #[derive(Default)]
 pub struct Recent(Mutex<Kept>);
@@ -27,7 +29,7 @@ impl Recent {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += rows.get_array_memory_size();
         kept.rows.push_back((path.to_owned(), rows));
-        while kept.bytes > BYTES_MAX {
+        while kept.bytes > BYTES_MAX || kept.rows.len() > FILES_MAX {
             let Some((_, oldest)) = kept.rows.pop_front() else { break };
             kept.bytes -= oldest.get_array_memory_size();
         }

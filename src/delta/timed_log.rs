@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
-use super::log::{Append, Appended, Head, Log};
+use super::log::{Append, Appended, Head, Log, Take};
 use super::tables::Table;
 use crate::observe::{Observed, families};
 use crate::problem::Result;
@@ -46,6 +46,10 @@ impl Log for TimedLog {
 
     async fn read(&self, table: Table, after: i64, until: i64) -> Result<Vec<RecordBatch>> {
         self.log.read(table, after, until).await
+    }
+
+    async fn each(&self, table: Table, after: i64, until: i64, take: &mut Take<'_>) -> Result<()> {
+        self.log.each(table, after, until, take).await
     }
 }
 
