@@ -106,6 +106,21 @@ impl Stage {
         Ok((sent, ticked))
     }
 
+    /// Every role ends here, with what it remembers.
+    fn without_roles(self) -> (Broker, Books, Arc<DeltaLog>) {
+        (self.broker, self.books, self.log)
+    }
+
+    /// Writes down what only the running pipeline knows, and ends it: what is judged is what stands on the disk.
+    async fn close(self, run: &Run, last_tick: i64) -> Result<Books> {
+        let (broker, books, log) = self.without_roles();
+        Books::write_counted(&run.state, &log, &run.pack, last_tick).await?;
+        let settings = broker.settings.clone();
+        tokio::task::spawn_blocking(move || books.read_topic(&settings).map(|_| books))
+            .await
+            .map_err(|error| lost(error.to_string()))?
+    }
+
     async fn consume_all(&mut self, sent: usize) -> Result<()> {
         let (mut left, mut idle) = (sent, 0);
         while left > 0 {
@@ -138,19 +153,15 @@ pub async fn run(run: &Run, mut each: impl FnMut(i64, usize, &Ticked)) -> Result
         each(until, sent, &ticked);
         last_tick = ticked.tick;
     }
-    Books::write_counted(&run.state, &stage.log, &run.pack, last_tick).await?;
-    let settings = stage.broker.settings.clone();
-    let books = stage.books;
-    let books = tokio::task::spawn_blocking(move || books.read_topic(&settings).map(|_| books))
-        .await
-        .map_err(|error| lost(error.to_string()))??;
+    let books = stage.close(run, last_tick).await?;
     let input =
         Input { ledger: books.ledger(), state: run.state.clone(), topic: Some(books.topic()), ..Input::default() };
     let verdict = tokio::task::spawn_blocking(move || judge(&input))
         .await
         .map_err(|error| lost(error.to_string()))?
         .map_err(lost)?;
-    summarize(&*stage.log, &books.ledger(), &verdict).await
+    let log = DeltaLog::open(&run.state, Arc::new(ManualClock::new(last_tick))).await?;
+    summarize(&log, &books.ledger(), &verdict).await
 }
 
 fn lost(found: impl Into<String>) -> Box<Problem> {

@@ -2,13 +2,14 @@
 //!
 //! Promises: `accepted + duplicates + quarantined = consumed`, in messages, counted from the tables themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::BufRead;
 use std::path::Path;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, RuleKind, State};
 use crate::delta::files::{known_at_of, positions_of};
@@ -195,41 +196,48 @@ fn planted(ledger: &Path) -> Result<Vec<Planted>> {
     Ok(planted)
 }
 
+/// A message: when it became known, where it stands, and a digest of what it states of which record.
+type Stated = (i64, Position, [u8; 16]);
+
 /// Counts messages, not rows. A duplicate is a message whose record, revision and content an earlier one had.
 async fn count_messages(log: &dyn Log, summary: &mut Summary) -> Result<()> {
     summary.consumed = offsets(&log.head(Table::Signals).await?).values().sum();
-    let mut messages: BTreeSet<(i64, Position)> = BTreeSet::new();
-    let mut content: BTreeMap<Position, (String, i64, String)> = BTreeMap::new();
-    for batch in log.read(Table::Signals, i64::MIN, i64::MAX).await? {
-        let known = known_at_of(&batch);
-        for (row, place) in positions_of(&batch).into_iter().enumerate() {
-            let text = |name: &str| {
-                batch
-                    .column_by_name(name)
-                    .and_then(|column| column.as_string_opt::<i32>())
-                    .map_or("", |column| column.value(row))
-                    .to_owned()
-            };
-            let revision = batch
-                .column_by_name("revision")
-                .and_then(|column| column.as_primitive_opt::<Int64Type>())
-                .map_or(0, |column| column.value(row));
-            if messages.insert((known.map_or(0, |known| known.value(row)), place.clone())) {
-                content.insert(place, (text("record_key"), revision, text("content_hash")));
-            }
-        }
-    }
-    let mut seen = BTreeSet::new();
-    for (_, place) in &messages {
-        match content.get(place).is_some_and(|content| seen.insert(content.clone())) {
-            true => summary.accepted += 1,
-            false => summary.duplicates += 1,
-        }
-    }
+    let mut messages: Vec<Stated> = Vec::new();
+    let mut take = |batch: RecordBatch| {
+        state(&batch, &mut messages);
+        Ok(())
+    };
+    log.each(Table::Signals, i64::MIN, i64::MAX, &mut take).await?;
+    messages.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    messages.dedup_by(|one, other| (one.0, &one.1) == (other.0, &other.1));
+    let mut seen = HashSet::new();
+    summary.accepted = messages.iter().filter(|(_, _, statement)| seen.insert(*statement)).count() as i64;
+    summary.duplicates = messages.len() as i64 - summary.accepted;
     let mut quarantined = BTreeSet::new();
     for batch in log.read(Table::Quarantine, i64::MIN, i64::MAX).await? {
         quarantined.extend(positions_of(&batch));
     }
     summary.quarantined = quarantined.len() as i64;
     Ok(())
+}
+
+/// Adds the messages whose rows begin in a batch.
+fn state(batch: &RecordBatch, messages: &mut Vec<Stated>) {
+    let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let (key, content) = (text("record_key"), text("content_hash"));
+    let revision = batch.column_by_name("revision").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let known = known_at_of(batch);
+    for (row, place) in positions_of(batch).into_iter().enumerate() {
+        let known_at = known.map_or(0, |known| known.value(row));
+        if messages.last().is_some_and(|last| (last.0, &last.1) == (known_at, &place)) {
+            continue;
+        }
+        let mut digest = Sha256::new();
+        digest.update(key.map_or("", |column| column.value(row)));
+        digest.update(revision.map_or(0, |column| column.value(row)).to_be_bytes());
+        digest.update(content.map_or("", |column| column.value(row)));
+        let mut statement = [0; 16];
+        statement.copy_from_slice(&digest.finalize()[..16]);
+        messages.push((known_at, place, statement));
+    }
 }
