@@ -89,12 +89,15 @@ fn nobody_says_that_ehec_is_over_before_the_corrected_counts_fall() {
 /// Weeks as 200917, and whether each is an alarm.
 type Alarms = BTreeMap<u32, bool>;
 
+/// Weeks, their dates, cases, patients.
+type Counted = (Vec<u32>, Vec<i32>, Vec<f64>, Vec<f64>);
+
 /// By region, with the patients as denominator or without one.
 fn alarms(population_offset: bool) -> BTreeMap<String, Alarms> {
     let file = std::fs::File::open(reference("realdata").join("us_ilinet_hhs_regions_1_5.csv.gz")).unwrap();
     let mut text = String::new();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let mut regions: BTreeMap<String, (Vec<u32>, Vec<i32>, Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    let mut regions: BTreeMap<String, Counted> = BTreeMap::new();
     for record in csv::Reader::from_reader(text.as_bytes()).records() {
         let record = record.unwrap();
         let number = |place: usize| record[place].parse::<u32>().unwrap();
@@ -106,7 +109,7 @@ fn alarms(population_offset: bool) -> BTreeMap<String, Alarms> {
     }
     let base = FarringtonFlexible::noufaily(ThresholdMethod::NbPlugin, 0.005);
     let method = FarringtonFlexible { population_offset, ..base };
-    let judged = |(weeks, dates, counts, patients): (Vec<u32>, Vec<i32>, Vec<f64>, Vec<f64>)| {
+    let judged = |(weeks, dates, counts, patients): Counted| {
         let history = History { observed: &counts, freq: 52, population: Some(&patients), dates: Some(&dates) };
         let answers = method.run(&history).unwrap();
         weeks[answers.first..].iter().copied().zip(answers.alarm).collect()
@@ -142,9 +145,7 @@ fn influenza_like_illness_is_silent_in_summer_and_in_2020_21() {
     for (region, alarms) in &alarms(true) {
         assert_eq!(between(alarms, 202_040, 202_121), Vec::<u32>::new(), "{region}: 2020/21");
         let expected: &[u32] = match region.as_str() {
-            "Region 4" => {
-                &[202_026, 202_027, 202_028, 202_029, 202_129, 202_130, 202_131, 202_132, 202_133, 202_222, 202_223]
-            }
+            "Region 4" => &[202_027, 202_028, 202_029, 202_129, 202_130, 202_131, 202_132, 202_133, 202_222, 202_223],
             _ => &[],
         };
         assert_eq!(in_summer(alarms), expected, "{region}");

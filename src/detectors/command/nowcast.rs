@@ -46,6 +46,15 @@ impl Columns {
     }
 }
 
+/// Counted from 1. A reader says where it went on reading, which is before the empty lines that it left out.
+fn line_of(record: &csv::StringRecord, text: &[u8]) -> u64 {
+    let Some(position) = record.position() else { return 0 };
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(from..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).filter(|byte| **byte == b'\n').count();
+    position.line() + empty as u64
+}
+
 impl Reports {
     /// Reads CSV with `event_date, known_date` and where a row is not one case `count`; gzip is unpacked. An empty `count`
     /// is a report that may still come.
@@ -56,10 +65,9 @@ impl Reports {
         let mut reports = Self::default();
         for record in reader.records() {
             let record = record.map_err(|error| error.to_string())?;
-            let line = record.position().map_or(0, csv::Position::line);
             columns
                 .read(&record, &mut reports)
-                .map_err(|(column, what)| format!("line {line}, column {column}: {what}"))?;
+                .map_err(|(column, what)| format!("line {}, column {column}: {what}", line_of(&record, &text)))?;
         }
         Ok(reports)
     }

@@ -69,7 +69,7 @@ impl Nowcast {
     pub fn run(&self, triangle: &[Vec<f64>]) -> Result<Nowcasts, String> {
         self.check(triangle)?;
         let days = triangle.len();
-        let sum = |row: &Vec<f64>| row.iter().filter(|count| !count.is_nan()).sum::<f64>();
+        let sum = |row: &Vec<f64>| 0.0 + row.iter().filter(|count| !count.is_nan()).sum::<f64>();
         let observed: Vec<f64> = triangle.iter().map(sum).collect();
         let mut answers = Nowcasts { observed, ..Nowcasts::default() };
         let from = days.saturating_sub(self.days.max(self.delay_max + 1));
