@@ -1,8 +1,14 @@
 //! A rule's power by the command, over the invented city and over a history of one's own.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flate2::read::GzDecoder;
+use qianshao::detectors::farrington::Limit54;
+use qianshao::detectors::farrington_flexible::{FarringtonFlexible, ThresholdMethod};
+use qianshao::detectors::history::History;
+use qianshao::power::folder;
 use serde_json::Value;
 
 fn rules() -> PathBuf {
@@ -104,6 +110,82 @@ fn a_rule_is_told_as_table_csv_and_picture_and_what_cannot_be_measured_is_refuse
     assert!(!is_fine && error.contains("names no signal of the invented city"), "{error}");
     let (is_fine, _, error) = ask(Path::new("nowhere.sql"), &SHORT);
     assert!(!is_fine && error.contains("in the folder of its pack"), "{error}");
+}
+
+/// The shipped simulation, of two scenarios the first two series.
+fn few_series(root: &Path) {
+    let from = rules().with_file_name("tests/data/reference/power");
+    let unpack = |name: &str| {
+        let mut text = String::new();
+        GzDecoder::new(std::fs::File::open(from.join(name)).unwrap()).read_to_string(&mut text).unwrap();
+        text
+    };
+    let keep = |text: &str, is_kept: &dyn Fn(&[&str]) -> bool| {
+        let (head, rows) = text.split_once('\n').unwrap();
+        let kept = rows.lines().filter(|row| is_kept(&row.split(',').collect::<Vec<_>>()));
+        std::iter::once(head).chain(kept).collect::<Vec<_>>().join("\n")
+    };
+    let of_two = |row: &[&str]| ["14", "19"].contains(&row[0]);
+    let few = |row: &[&str]| of_two(row) && ["1", "2"].contains(&row[1]);
+    let scenarios = std::fs::read_to_string(from.join("scenarios.csv")).unwrap();
+    std::fs::write(root.join("scenarios.csv"), keep(&scenarios, &of_two)).unwrap();
+    std::fs::write(root.join("baseline_counts.csv"), keep(&unpack("baseline_counts.csv.gz"), &few)).unwrap();
+    std::fs::write(root.join("outbreaks.csv"), keep(&unpack("outbreaks.csv.gz"), &few)).unwrap();
+}
+
+const WEEKS: usize = 49;
+
+/// What the rule says by its definition: a week in which one of the seven fortnights that end in it is too rare.
+fn weeks_above_season(counts: &[f64]) -> Vec<bool> {
+    let method = FarringtonFlexible {
+        w: 5,
+        no_periods: 10,
+        past_weeks_not_included: Some(26),
+        threshold_method: ThresholdMethod::NbPlugin,
+        limit54: Limit54 { cases: 0.0, periods: 4 },
+        ..FarringtonFlexible::default()
+    };
+    let sums: Vec<f64> = counts.windows(2).map(|two| two[0] + two[1]).collect();
+    let first = sums.len() - WEEKS;
+    let mut said = vec![false; WEEKS];
+    for weekday in 0..7 {
+        let dates: Vec<i32> =
+            (0..sums.len() as i32).map(|week| 18_253 + weekday - 7 * (sums.len() as i32 - 1 - week)).collect();
+        let history = History { observed: &sums, freq: 52, population: None, dates: Some(&dates) };
+        let answers = method.run_range(&history, first..sums.len()).unwrap();
+        for (week, sum) in sums[first..].iter().enumerate() {
+            said[week] |= answers.pvalue[week] < 0.012 && *sum > answers.mu0[week] && *sum >= 3.0;
+        }
+    }
+    said
+}
+
+#[test]
+fn a_rule_over_series_of_counts_alarms_where_its_definition_does() {
+    let root = tempfile::tempdir().unwrap();
+    few_series(root.path());
+    let file = rules().join("routine/visits_above_season.sql");
+    let told = json(&file, &["--simulation", root.path().to_str().unwrap()]);
+    let planted = folder::read(root.path()).unwrap();
+    let (mut weeks, mut alarms, mut found) = (0, 0, 0);
+    for scenario in 0..2 {
+        for replicate in 0..2 {
+            let series = planted.replicate(scenario, replicate).unwrap();
+            let said = weeks_above_season(&series.counts);
+            (weeks, alarms) = (weeks + said.len(), alarms + said.iter().filter(|alarm| **alarm).count());
+            for outbreak in &series.current {
+                let said = weeks_above_season(&series.with(outbreak));
+                let first = series.counts.len() - WEEKS;
+                let during = outbreak[0].0..=outbreak[outbreak.len() - 1].0;
+                found += usize::from(during.into_iter().any(|week| said[week - first]));
+            }
+        }
+    }
+    let overall = |measure: &str| told["overall"][measure].as_f64().unwrap();
+    assert_eq!(overall("fpr"), alarms as f64 / weeks as f64, "{told}");
+    assert!((overall("pod_mean_k1_10") - found as f64 / 40.0).abs() < 1e-12, "{found} of 40: {told}");
+    assert!(found > 10 && told["digest"].as_str().is_some_and(|digest| digest.len() == 64), "{told}");
+    assert_eq!(told, json(&file, &["--simulation", root.path().to_str().unwrap(), "--threads", "1"]));
 }
 
 #[test]

@@ -32,9 +32,10 @@ pub struct Power {
     /// A rule in the folder of its pack, rules/PACK/RULE.sql. 规则文件
     #[arg(long, value_name = "FILE")]
     rule: Option<PathBuf>,
-    /// noufaily (weeks), daily, or a folder of planted outbreaks; for a method. 模拟数据
-    #[arg(long, default_value = "noufaily", value_name = "noufaily|daily|DIR")]
-    simulation: PathBuf,
+    /// noufaily (weeks, the default for a method), daily, or a folder of planted outbreaks; a rule is measured on the invented
+    /// city where it is left out. 模拟数据
+    #[arg(long, value_name = "noufaily|daily|DIR", conflicts_with = "state")]
+    simulation: Option<PathBuf>,
     /// Of noufaily and daily; for a rule the first of the city's. 随机种子
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -88,10 +89,11 @@ enum Format {
 /// The words `noufaily` and `daily`, else a folder.
 fn simulation(wanted: &Power) -> Result<Simulation> {
     let replicates = wanted.replicates as usize;
-    match wanted.simulation.to_str() {
+    let Some(named) = &wanted.simulation else { return Ok(drawn::noufaily(wanted.seed, replicates)) };
+    match named.to_str() {
         Some("noufaily") => Ok(drawn::noufaily(wanted.seed, replicates)),
         Some("daily") => Ok(drawn::daily(wanted.seed, replicates)),
-        Some(_) | None => read(&wanted.simulation),
+        Some(_) | None => read(named),
     }
 }
 
@@ -125,16 +127,27 @@ fn of_method(wanted: &Power, method: &str) -> Result<(String, String)> {
             .help("docs/detectors.md lists methods and parameters")
     })?;
     let report = Report::new(&detector.method, &detector.parameters, &simulation, counts);
-    let told = match wanted.format {
-        Format::Table => table::table(&report),
+    Ok((told(wanted, &report), over(&report)))
+}
+
+fn told(wanted: &Power, report: &Report) -> String {
+    match wanted.format {
+        Format::Table => table::table(report),
         Format::Csv => report.csv(),
         Format::Json => format!("{:#}", report.json()),
-        Format::Svg => slide::svg(&pictures::of_method(&report)),
-    };
-    Ok((told, format!("{} series, {} test periods each", report.series(), simulation.calendar.test)))
+        Format::Svg => slide::svg(&pictures::of_method(report)),
+    }
+}
+
+fn over(report: &Report) -> String {
+    format!("{} series, {} test periods each", report.series(), report.calendar.test)
 }
 
 async fn of_rule(wanted: &Power, file: &Path) -> Result<(String, String)> {
+    if wanted.simulation.is_some() {
+        let report = power_rule::over_series(wanted, file, simulation(wanted)?).await?;
+        return Ok((told(wanted, &report), over(&report)));
+    }
     let report = power_rule::report(wanted, file).await?;
     let told = match wanted.format {
         Format::Table => report.table(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::AsArray;
 use clap::ValueEnum;
@@ -10,9 +11,12 @@ use tokio::task::JoinSet;
 use super::power::Power;
 use super::sql::existing;
 use crate::alert::{Alert, Mode};
+use crate::consume::feed::Feeds;
 use crate::delta::log::Log;
-use crate::delta::reference::Proposed;
+use crate::delta::reference::{Proposed, Text};
+use crate::delta::registers::CLASS_REGISTER;
 use crate::delta::tables::Table;
+use crate::demo::counted::{self, Judge};
 use crate::demo::trial::{Setting, opened};
 use crate::detect::alone::{Alone, alone};
 use crate::detect::backtest::{backtest_at, recorded_ticks};
@@ -20,7 +24,9 @@ use crate::detect::folder::read_folders;
 use crate::detect::rule::Rule;
 use crate::detect::tick::{CLASS_PACK, CLASS_RULE};
 use crate::pipeline::{Folders, InForce};
+use crate::power::Simulation;
 use crate::power::raised::Raised;
+use crate::power::report::Report;
 use crate::power::rule::{On, RuleReport};
 use crate::problem::{Problem, Result, codes};
 use crate::simulate::Options;
@@ -77,15 +83,40 @@ pub async fn report(wanted: &Power, file: &Path) -> Result<RuleReport> {
     Ok(RuleReport { rule: rule.id, zh: rule.zh, en: rule.en, pack: edition.to_owned(), digest, on, raised })
 }
 
+/// Judges the rule alone on series of counts, each in a county of its own.
+pub async fn over_series(wanted: &Power, file: &Path, simulation: Simulation) -> Result<Report> {
+    let Named { rule, pack, packs } = Named::of(file)?;
+    let edition = wanted.pack.as_deref().unwrap_or(pack);
+    let taken = alone(&read_folders(Some(packs))?, edition, rule)?;
+    let (feeds, texts) = in_force(packs, &taken)?;
+    let watched = watched(&taken, wanted.place)?;
+    let signals = watched.series.iter().map(|series| (series.feed(), series.signal())).collect();
+    let setting = counted::Setting { feeds: &feeds, texts, pack: edition, rule: &taken.rule.id, signals };
+    let mut judges = Vec::new();
+    for _ in 0..wanted.threads {
+        judges.push(Judge::new(&setting, simulation.calendar).await?);
+    }
+    let about = simulation.clone();
+    let counts = counted::measure(simulation, judges).await?;
+    let Alone { rule, digest, .. } = taken;
+    let mut report = Report::new(&format!("{} {}", rule.id, rule.zh), &[], &about, counts);
+    report.rule = Some((rule.id, edition.to_owned(), digest));
+    Ok(report)
+}
+
+/// Feeds, and every text but registers and the rules that are not judged.
+fn in_force(packs: &Path, taken: &Alone) -> Result<(Arc<Feeds>, Vec<Text>)> {
+    let InForce { feeds, mut texts, .. } =
+        InForce::read(&Folders { rules: Some(packs.to_path_buf()), ..Folders::default() })?;
+    texts.retain(|text| ![CLASS_RULE, CLASS_PACK, CLASS_REGISTER].contains(&text.class.as_str()));
+    texts.extend(taken.texts.iter().cloned());
+    Ok((feeds, texts))
+}
+
 async fn over_city(wanted: &Power, packs: &Path, edition: &str, taken: &Alone) -> Result<(On, Raised)> {
     let watched = watched(taken, wanted.place)?;
     let start = first_day(&taken.rule, wanted.days)?;
-    let InForce { feeds, mut texts, .. } =
-        InForce::read(&Folders { rules: Some(packs.to_path_buf()), ..Folders::default() })?;
-    texts.retain(|text| {
-        text.class != CLASS_RULE && text.class != CLASS_PACK && text.class != crate::delta::registers::CLASS_REGISTER
-    });
-    texts.extend(taken.texts.iter().cloned());
+    let (feeds, texts) = in_force(packs, taken)?;
     let setting = Setting { feeds, texts, pack: edition.to_owned(), watched };
     let options = Options {
         seed: wanted.seed,

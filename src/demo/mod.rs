@@ -5,6 +5,7 @@
 
 pub mod broker;
 pub mod books;
+pub mod counted;
 pub mod once;
 pub mod live;
 pub mod sender;

@@ -82,8 +82,7 @@ impl Detector {
         if !parameters.iter().any(|pair| pair.split('=').next().is_some_and(|name| name.trim() == "range_start")) {
             parameters.push(format!("range_start={}", first + 1));
         }
-        let plant = |outbreak: &Vec<(usize, f64)>| with_outbreak(&replicate.counts, outbreak);
-        let planted: Vec<Vec<f64>> = replicate.current.iter().map(plant).collect();
+        let planted: Vec<Vec<f64>> = replicate.current.iter().map(|outbreak| replicate.with(outbreak)).collect();
         let observed = replicate.counts.clone();
         let series = Series { observed, freq: Some(calendar.freq as f64), ..Series::default() };
         let others = OtherCounts { series: &planted, refit: self.refit };
@@ -92,14 +91,6 @@ impl Detector {
         let without = said.next().ok_or_else(|| format!("{} gave no answer", self.method))??;
         Ok(Alarms { without, with: said.collect::<Result<_, _>>()? })
     }
-}
-
-fn with_outbreak(counts: &[f64], outbreak: &[(usize, f64)]) -> Vec<f64> {
-    let mut counts = counts.to_vec();
-    for (at, cases) in outbreak {
-        counts.iter_mut().skip(*at).take(1).for_each(|count| *count += cases);
-    }
-    counts
 }
 
 /// The alarms of the test periods; no answer is no alarm.

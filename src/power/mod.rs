@@ -95,6 +95,17 @@ pub struct Replicate {
     pub current: Vec<Vec<(usize, f64)>>,
 }
 
+impl Replicate {
+    /// The counts with an outbreak of it.
+    pub fn with(&self, outbreak: &[(usize, f64)]) -> Vec<f64> {
+        let mut counts = self.counts.clone();
+        for (at, cases) in outbreak {
+            counts.iter_mut().skip(*at).take(1).for_each(|count| *count += cases);
+        }
+        counts
+    }
+}
+
 impl Simulation {
     /// Replicates of the scenario at this place.
     pub fn replicates(&self, scenario: usize) -> usize {

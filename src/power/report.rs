@@ -18,6 +18,8 @@ pub struct Report {
     pub simulation: String,
     pub calendar: Calendar,
     pub scenarios: Vec<(Scenario, Counts)>,
+    /// Of a rule: its id, the edition, and the digest of what was judged.
+    pub rule: Option<(String, String, String)>,
 }
 
 impl Report {
@@ -31,6 +33,7 @@ impl Report {
             simulation: format!("{}{seed}", simulation.name),
             calendar: simulation.calendar,
             scenarios: simulation.scenarios.iter().copied().zip(counts).collect(),
+            rule: None,
         }
     }
 
@@ -87,7 +90,7 @@ impl Report {
             told["season"] = json!(group.season);
             told
         });
-        json!({
+        let mut told = json!({
             "method": self.method,
             "simulation": self.simulation,
             "period": if self.calendar.is_daily() { "day" } else { "week" },
@@ -96,7 +99,13 @@ impl Report {
             "overall": measures(&self.overall()),
             "groups": groups.collect::<Vec<_>>(),
             "scenarios": scenarios.collect::<Vec<_>>(),
-        })
+        });
+        if let Some((rule, pack, digest)) = &self.rule {
+            told["rule"] = json!(rule);
+            told["pack"] = json!(pack);
+            told["digest"] = json!(digest);
+        }
+        told
     }
 }
 

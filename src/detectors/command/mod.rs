@@ -264,11 +264,14 @@ demo's city, days with too many alarms are drawn again.
 - The figures are this city's, whose counties are small: chance brings pupils of few classes together more often. One's own false alarms are
   told by `--state`.
 - An outbreak stays in its county: what a rule finds of several counties rising together is not measured here.
+- `--simulation noufaily|daily|DIR` judges the rule over the series of a method instead, with the same measures and in the same formats:
+  each series, and each of its ten outbreaks, is what one county's only facility reports, up to 29 December 2019. A week's count stands on its
+  Monday, the other days report zero, and every signal that the SQL names reports the same. An alarm of a week is a window that ends in it.
 
 The JSON holds a digest of the rule's text and numbers. A rule whose header names it (`-- power: reports/<id>.json`, in the pack's folder) is
 a measured one; `qianshao check` says which rules have no report and which reports are older than their rule.
 
 `qianshao power`：在植入暴发的模拟序列上测量一种方法的误报率、各规模暴发的检出概率、检出所需时间与阳性预测值。`--rule 文件` 在虚构城市中植入已知规模的暴发，
-让报告经过与正式运行相同的解码、提交、计数与 SQL 评估来测量一条规则；`--state 文件夹` 以自有历史数据为基线，只给出每地区每周报警数。规则文件头可用
+让报告经过与正式运行相同的解码、提交、计数与 SQL 评估来测量一条规则；`--state 文件夹` 以自有历史数据为基线，只给出每地区每周报警数；`--simulation` 则用与方法相同的模拟序列。规则文件头可用
 `-- power: reports/<规则>.json` 注明效能报告，`qianshao check` 会提示没有报告或报告早于规则改动的规则。
 ";
