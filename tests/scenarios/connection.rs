@@ -2,7 +2,8 @@
 //!
 //! Statements, besides SQL:
 //! `SEND feed/kind {json}` (more lines: more messages, `{json}` of the same kind or `feed/kind {json}`);
-//! `SERIES feed/kind first-day {json with $day and $n}` and a line of values, a message a day: `9,11x3 20` is 9 11 9 11 9 11 20;
+//! `SERIES feed/kind first-day {json with $day, $day+1 and $n}` and a line of values, a message a day: `9,11x3 20` is
+//! 9 11 9 11 9 11 20;
 //! `REGISTER facilities` and CSV lines; `TICK time`; `AS OF time`, for the queries until the next tick;
 //! `REPLAY`: the recorded ticks over the recorded rows give the same alert history, to the bit.
 
@@ -126,8 +127,10 @@ fn series(world: &mut World, first: &str, rest: &str) -> Result<(), Refused> {
         let (values, times) = group.split_once('x').unwrap_or((group, "1"));
         let times: usize = times.parse().map_err(|_| refused(format!("SERIES {group}: no number of times")))?;
         for value in std::iter::repeat_n(values.split(','), times).flatten() {
-            send(world, kind, &body.replace("$day", &day.to_string()).replace("$n", value))?;
-            day = day.plus(1);
+            let next = day.plus(1);
+            let dated = body.replace("$day+1", &next.to_string()).replace("$day", &day.to_string());
+            send(world, kind, &dated.replace("$n", value))?;
+            day = next;
         }
     }
     Ok(())
