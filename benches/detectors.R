@@ -1,6 +1,8 @@
 # R's answers and seconds: Rscript detectors.R FOLDER WEEKS, a file of doubles for each method, `seconds` with method and seconds.
 # Only the loop of calls is timed, one call a series; what a call is given was made before.
 suppressMessages(suppressWarnings(library(surveillance)))
+# A fit that does not converge is told by its answer.
+options(warn = -1)
 given <- commandArgs(trailingOnly = TRUE)
 folder <- given[1]
 weeks <- as.integer(given[2])

@@ -97,7 +97,8 @@ fn beside_r() {
         .filter_map(|line| line.split_once(' '))
         .map(|(method, seconds)| (method, seconds.trim().parse().unwrap()))
         .collect();
-    let last: Vec<&[f64]> = series.iter().map(|counts| &counts[WEEKS - LAST..]).collect();
+    let whole: Vec<&[f64]> = series.iter().map(Vec::as_slice).collect();
+    let last: Vec<&[f64]> = whole.iter().map(|counts| &counts[WEEKS - LAST..]).collect();
     let compare = |method: &str, answers: usize, (ours, told): (f64, Vec<Told>)| {
         let bytes = std::fs::read(folder.path().join(method)).unwrap();
         let theirs: Vec<f64> =
@@ -117,30 +118,34 @@ fn beside_r() {
         );
         assert_eq!(differing, 0, "{method}");
     };
-    let ears =
-        timed(ROUNDS, || last.iter().map(|counts| ears_c1(counts, &Ears::default()).unwrap()).collect::<Vec<_>>());
-    let bounds = ears.1.iter().map(|answer| told(&answer.upperbound[7..], &answer.alarm[7..])).collect();
-    compare("ears_c1", LAST - 7, (ears.0, bounds));
+    let ears = |counts: &[f64]| ears_c1(counts, &Ears::default()).unwrap();
+    let bounds = last.iter().map(|counts| ears(counts)).map(|answer| told(&answer.upperbound[7..], &answer.alarm[7..]));
+    compare("ears_c1", LAST - 7, (each(&last, ears), bounds.collect()));
     let method = FarringtonFlexible::noufaily(ThresholdMethod::NbPlugin, 0.005);
-    let fits = timed(ROUNDS, || {
-        let mut space = FlexibleSpace::default();
-        let mut one = |counts: &Vec<f64>| method.at(&History::of(counts, 52), WEEKS - 1, &mut space).unwrap();
-        series.iter().map(&mut one).collect::<Vec<_>>()
-    });
-    let bounds = fits.1.iter().map(|answer| told(&[answer.upperbound], &[answer.alarm])).collect();
-    compare("farrington_flexible", 1, (fits.0, bounds));
-    let charts =
-        timed(ROUNDS, || last.iter().map(|counts| cusum(counts, PAST, &Cusum::default()).unwrap()).collect::<Vec<_>>());
-    let sums = charts.1.iter().map(|answer| told(&answer.cusum[PAST..], &answer.alarm[PAST..])).collect();
-    compare("cusum", LAST - PAST, (charts.0, sums));
+    let mut space = FlexibleSpace::default();
+    let mut fit = |counts: &[f64]| method.at(&History::of(counts, 52), WEEKS - 1, &mut space).unwrap();
+    let bounds =
+        whole.iter().map(|counts| fit(counts)).map(|answer| told(&[answer.upperbound], &[answer.alarm])).collect();
+    compare("farrington_flexible", 1, (each(&whole, fit), bounds));
+    let chart = |counts: &[f64]| cusum(counts, PAST, &Cusum::default()).unwrap();
+    let sums = last.iter().map(|counts| chart(counts)).map(|answer| told(&answer.cusum[PAST..], &answer.alarm[PAST..]));
+    compare("cusum", LAST - PAST, (each(&last, chart), sums.collect()));
     let mean = |counts: &[f64]| (counts[..PAST].iter().sum::<f64>() / PAST as f64).max(0.1);
-    let charts = timed(ROUNDS, || {
-        let one =
-            |counts: &&[f64]| glr(counts, PAST, &Glr { mu0: GlrMean::Fixed(mean(counts)), ..Glr::default() }).unwrap();
-        last.iter().map(one).collect::<Vec<_>>()
-    });
-    let statistics = charts.1.iter().map(|answer| told(&answer.upperbound[PAST..], &answer.alarm[PAST..])).collect();
-    compare("glr_poisson", LAST - PAST, (charts.0, statistics));
+    let chart =
+        |counts: &[f64]| glr(counts, PAST, &Glr { mu0: GlrMean::Fixed(mean(counts)), ..Glr::default() }).unwrap();
+    let statistics =
+        last.iter().map(|counts| chart(counts)).map(|answer| told(&answer.upperbound[PAST..], &answer.alarm[PAST..]));
+    compare("glr_poisson", LAST - PAST, (each(&last, chart), statistics.collect()));
+}
+
+/// Seconds of one call a series. What it answers is let go at once: keeping it would be most of the time.
+fn each<T>(series: &[&[f64]], mut one: impl FnMut(&[f64]) -> T) -> f64 {
+    let all = || {
+        for counts in series {
+            black_box(one(counts));
+        }
+    };
+    timed(ROUNDS, all).0
 }
 
 const AS_FUNCTION: &str = "
