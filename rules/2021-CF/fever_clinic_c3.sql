@@ -11,6 +11,7 @@
 -- cites: EARS C3 (CDC): sum over t, t-1, t-2 of max(0, C2 - 1)
 -- gap_days: 1
 -- history_days: 30
+-- power: reports/fever_clinic_c3.json
 -- sabotage: fever_clinic_c3.threshold tighter=3 looser=1
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, syndrome, event_date, count

@@ -12,6 +12,7 @@
 -- gap_days: 2
 -- history_days: 3
 -- needs: fever_clinic_c2, fever_clinic_c3, pharmacy_c2, school_c2
+-- power: reports/multi_channel.json
 -- sabotage: multi_channel.days tighter=2 looser=4
 WITH names AS (
   SELECT signal, min(syndrome) AS syndrome, min(channel) AS channel, max(weight_tenths) AS weight_tenths

@@ -11,6 +11,7 @@
 -- cites: R-MULTI in space: adjacency table, never guessed; numbers ours
 -- gap_days: 2
 -- history_days: 30
+-- power: reports/neighbours_rising.json
 -- sabotage: neighbours_rising.threshold tighter=4 looser=1
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, syndrome, event_date, count

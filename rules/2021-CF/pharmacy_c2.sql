@@ -11,6 +11,7 @@
 -- cites: EARS C2 (CDC): baseline t-9 to t-3, two guard days
 -- gap_days: 1
 -- history_days: 30
+-- power: reports/pharmacy_c2.json
 -- sabotage: pharmacy_c2.threshold tighter=5 looser=2
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, syndrome, event_date, count

@@ -11,6 +11,7 @@
 -- cites: EARS C2 (CDC): baseline t-9 to t-3, two guard days
 -- gap_days: 3
 -- history_days: 90
+-- power: reports/school_c2.json
 -- sabotage: school_c2.threshold tighter=4 looser=2
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, syndrome, event_date, count

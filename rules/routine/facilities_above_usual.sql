@@ -11,6 +11,7 @@
 -- cites: Burkom 2007 (ESSENCE); Benjamini & Hochberg 1995 over every facility and signal of a day
 -- gap_days: 1
 -- history_days: 60
+-- power: reports/facilities_above_usual.json
 -- sabotage: facilities_above_usual.false_share tighter=0.0000000001 looser=0.9
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, facility_id, signal, syndrome, event_date, count

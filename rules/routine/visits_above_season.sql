@@ -11,6 +11,7 @@
 -- cites: Noufaily et al. 2013 (Farrington flexible) over sums of 14 days; Burkom 2007 (ESSENCE) where history is short
 -- gap_days: 1
 -- history_days: 1900
+-- power: reports/visits_above_season.json
 -- sabotage: visits_above_season.alpha tighter=0.00001 looser=0.2
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, syndrome, event_date,

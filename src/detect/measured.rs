@@ -62,6 +62,16 @@ mod tests {
     }
 
     #[test]
+    fn every_shipped_report_is_of_the_rule_as_it_is_shipped() {
+        let packs = Packs::load(None).unwrap();
+        let told: Vec<Problem> = packs.packs.values().flat_map(|pack| unmeasured(None, pack)).collect();
+        let wrong: Vec<String> =
+            told.iter().filter(|problem| problem.code.id != POWER_MISSING.id).map(ToString::to_string).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(packs.packs.values().any(|pack| pack.rules.iter().any(|rule| rule.power.is_some())));
+    }
+
+    #[test]
     fn a_rule_without_a_report_or_with_one_of_another_text_is_told() {
         let root = tempfile::tempdir().unwrap();
         let sql = |power: &str, what: &str| {
