@@ -5,10 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::read::GzDecoder;
+use qianshao::delta::registers::CLASS_REGISTER;
+use qianshao::demo::trial::{Setting, opened};
 use qianshao::detectors::farrington::Limit54;
 use qianshao::detectors::farrington_flexible::{FarringtonFlexible, ThresholdMethod};
 use qianshao::detectors::history::History;
+use qianshao::pipeline::{Folders, InForce};
 use qianshao::power::folder;
+use qianshao::simulate::Options;
+use qianshao::simulate::city::COUNTIES;
+use qianshao::simulate::series::Series;
+use qianshao::simulate::trial::{Place, Watched};
+use qianshao::terms::Day;
 use serde_json::Value;
 
 fn rules() -> PathBuf {
@@ -215,4 +223,38 @@ fn a_history_of_ones_own_tells_alarms_for_an_area_and_week_and_nothing_that_nobo
     assert_eq!(told["measures"].as_object().unwrap().len(), 2, "{told}");
     let (_, table, _) = ask(&rules().join("base/school_class_1d3.sql"), &["--state", folder]);
     assert!(table.contains("不得而知") && table.contains("Nobody knows"), "{table}");
+}
+
+/// Weeks until the rules have a past, and those in which alerts are counted.
+const WEEKS_BEFORE: i32 = 4;
+const WEEKS_COUNTED: i32 = 4;
+
+/// `QIANSHAO_CITY=1` asks for the demo's city; a smaller one takes a minute less.
+#[tokio::test]
+async fn without_outbreaks_the_routine_pack_calls_out_at_most_twice_a_county_and_week() {
+    let scale: f64 = std::env::var("QIANSHAO_CITY").map_or(0.2, |text| text.parse().unwrap());
+    let InForce { feeds, mut texts, .. } = InForce::read(&Folders::default()).unwrap();
+    texts.retain(|text| text.class != CLASS_REGISTER);
+    let watched = Watched { series: Series::all(), together: false, place: Place::County };
+    let setting = Setting { feeds, texts, pack: "routine".to_owned(), watched };
+    let start = Day::parse("2023-03-06").unwrap();
+    let options = Options {
+        seed: 1,
+        days: (7 * (WEEKS_BEFORE + WEEKS_COUNTED)) as u32,
+        start,
+        scale,
+        prefix: "qianshao".to_owned(),
+        partitions: 1,
+        planted: false,
+    };
+    let (alerts, _) = opened(&setting, options, false).await.unwrap();
+    let counted: Vec<_> = alerts.iter().filter(|alert| alert.window_end >= start.plus(7 * WEEKS_BEFORE)).collect();
+    let rate = counted.len() as f64 / f64::from(WEEKS_COUNTED) / COUNTIES as f64;
+    let mut by_rule = std::collections::BTreeMap::new();
+    counted.iter().for_each(|alert| *by_rule.entry(alert.rule.as_str()).or_insert(0) += 1);
+    println!("{rate:.2} alerts a county and week: {by_rule:?}");
+    assert!(rate <= 2.0, "{rate} alerts a county and week: {by_rule:?}");
+    assert!(
+        counted.iter().any(|alert| setting.texts.iter().any(|text| text.name == format!("routine/{}.sql", alert.rule)))
+    );
 }

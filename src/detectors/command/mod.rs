@@ -283,6 +283,10 @@ rule. It fails where the rule calls out falsely in more than 1.5 % of the weeks,
 The rule adds up two weeks and looks at them on each of the seven days of a week, so that an outbreak that spreads over weeks is seen whole;
 one of a single case or two is seen less often than by the method.
 
+In the invented city without outbreaks (seed 1, four weeks after four of history) the whole pack raises 1.5 alerts a county and week, 1.2 of
+them by the thresholds for classes that the law sets: `QIANSHAO_CITY=1 cargo test without_outbreaks`; `cargo test` asks for a
+smaller city and fails above two.
+
 The JSON holds a digest of the rule's text and numbers. A rule whose header names it (`-- power: reports/<id>.json`, in the pack's folder) is
 a measured one; `qianshao check` says which rules have no report and which reports are older than their rule.
 
