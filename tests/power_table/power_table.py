@@ -54,11 +54,17 @@ def main():
 
     rule = mean([power(wanted.program, ["--rule", RULE], seed, wanted.replicates) for seed in seeds])
     low, high = ALPHAS
+    # The larger of the two: the method is not asked for less than the rule.
+    alpha, method = high, None
     for _ in range(HALVINGS):
         middle = (low * high) ** 0.5
-        low, high = (low, middle) if of_method(middle)["fpr"] > rule["fpr"] else (middle, high)
-    # The larger of the two: the method is not asked for less than the rule.
-    alpha, method = high, of_method(high)
+        told = of_method(middle)
+        if told["fpr"] > rule["fpr"]:
+            high = middle
+            alpha, method = middle, told
+        else:
+            low = middle
+    method = method or of_method(alpha)
     print("| | false-positive rate % | " + " | ".join(f"k = {size}" for size in range(1, 11)) + " | mean |")
     print("|---|" + "---|" * 12)
     for name, told in ((f"`{RULE.split('/')[-1][:-4]}`", rule), (f"Farrington flexible, alpha {alpha:.4f}", method)):
