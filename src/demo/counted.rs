@@ -18,8 +18,6 @@ use arrow::datatypes::DataType;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::cells::moment::Moment;
-use crate::cells::places::Places;
-use crate::cells::records::Records;
 use crate::clock::ManualClock;
 use crate::consume::feed::Feeds;
 use crate::delta::memory_log::MemoryLog;
@@ -93,7 +91,6 @@ impl Judge {
             .chain(replicate.current.iter().map(|outbreak| replicate.with(outbreak)))
             .collect();
         let mut moment = self.empty.clone();
-        (moment.records, moment.places) = (Records::default(), Places::default());
         moment.records.feed(&self.rows(&variants)?)?;
         moment.places.extend(&moment.records, &moment.registers, &moment.meanings);
         let mut standing = Standing::new();
@@ -129,7 +126,7 @@ impl Judge {
                 let period = counts.len() - 1 - back / days_a_period;
                 let is_first = back % days_a_period == days_a_period - 1;
                 let count = if is_first { counts[period] as i64 } else { 0 };
-                for (signal, _) in self.signals.iter().enumerate() {
+                for signal in 0..self.signals.len() {
                     lines.0.push(Line { signal, variant, day: LAST_DAY.plus(-(back as i32)), count });
                 }
             }
