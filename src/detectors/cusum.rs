@@ -122,34 +122,57 @@ impl Scale {
         Self { m, unit, centre, bound_centre, root }
     }
 
-    fn score(&self, x: f64, trans: Transform) -> f64 {
+    /// Scores less the reference value, of days that share this mean.
+    fn gains(&self, counts: &[f64], trans: Transform, k: f64, gains: &mut Vec<f64>) {
+        let Self { m, unit, centre, .. } = *self;
+        // One loop a transform: chosen once, not once a day.
         match trans {
-            Transform::Standard | Transform::PearsonNegBin => (x - self.centre) / self.unit,
-            Transform::Rossi => (x - self.centre + 2.0 * (x * self.m).sqrt()) / self.unit,
-            Transform::Anscombe => 1.5 * (x.powf(2.0 / 3.0) - self.centre) / self.unit,
-            Transform::Anscombe2nd => (x.powf(2.0 / 3.0) - self.centre) / self.unit,
-            Transform::None => x,
+            Transform::Standard | Transform::PearsonNegBin => {
+                gains.extend(counts.iter().map(|x| (x - centre) / unit - k));
+            }
+            Transform::Rossi => gains.extend(counts.iter().map(|x| (x - centre + 2.0 * (x * m).sqrt()) / unit - k)),
+            Transform::Anscombe => {
+                gains.extend(counts.iter().map(|x| 1.5 * (x.powf(2.0 / 3.0) - centre) / unit - k));
+            }
+            Transform::Anscombe2nd => gains.extend(counts.iter().map(|x| (x.powf(2.0 / 3.0) - centre) / unit - k)),
+            Transform::None => gains.extend(counts.iter().map(|x| x - k)),
         }
     }
 
-    /// The count that lifts the sum by `room` above the reference value; `left` is what is left of h today.
-    fn bound(&self, room: f64, left: f64, trans: Transform) -> f64 {
-        let bound = match trans {
-            Transform::Standard => (self.root * room + self.m).ceil(),
-            Transform::Rossi => {
-                let inner = 4.0 * (self.m * self.m) + 2.0 * (self.m * self.root) * room;
-                2.0 * room * self.root + self.bound_centre - 2.0 * inner.sqrt()
-            }
+    /// The counts that would lift the sum to h, of days that share this mean. `room`: what the sum lacks, with the reference
+    /// value, on entry; `shown`: the sums of those days.
+    fn bounds(&self, room: &mut [f64], shown: &[f64], h: f64, trans: Transform) {
+        let Self { m, root, unit, bound_centre, .. } = *self;
+        let available = |bound: f64| if bound > 0.0 { bound } else { 0.0 };
+        match trans {
+            Transform::Standard => room.iter_mut().for_each(|room| *room = available(ceil(root * *room + m))),
+            Transform::Rossi => room.iter_mut().for_each(|room| {
+                let inner = 4.0 * (m * m) + 2.0 * (m * root) * *room;
+                *room = available(2.0 * *room * root + bound_centre - 2.0 * inner.sqrt());
+            }),
             Transform::Anscombe | Transform::Anscombe2nd => {
-                let unit = if trans == Transform::Anscombe { 2.0 / 3.0 * self.unit } else { self.unit };
-                let base = unit * room + self.bound_centre;
-                if base < 0.0 { 0.0 } else { base * base.sqrt() }
+                let unit = if trans == Transform::Anscombe { 2.0 / 3.0 * unit } else { unit };
+                room.iter_mut().for_each(|room| {
+                    let base = unit * *room + bound_centre;
+                    *room = available(base * base.sqrt());
+                });
             }
-            Transform::PearsonNegBin => self.unit * room + self.m,
-            Transform::None => left,
-        };
-        if bound > 0.0 { bound } else { 0.0 }
+            Transform::PearsonNegBin => room.iter_mut().for_each(|room| *room = available(unit * *room + m)),
+            Transform::None => {
+                room.iter_mut().zip(shown).for_each(|(room, shown)| *room = available(h - shown));
+            }
+        }
     }
+}
+
+/// The least whole number that is not less, as `f64::ceil`; but a call to that, where the processor's own instruction may
+/// not be taken for granted, is dearer than the rest of a day.
+fn ceil(value: f64) -> f64 {
+    /// Beyond it every number is whole; the sum with 1.5 times 2⁵² rounds to a whole number.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    let nearest = (value + 1.5 * WHOLE) - 1.5 * WHOLE;
+    let least = if nearest < value { nearest + 1.0 } else { nearest };
+    if value.abs() < WHOLE / 2.0 { least } else { value }
 }
 
 impl Cusum {
@@ -188,15 +211,22 @@ impl Cusum {
         }
     }
 
-    fn means(&self, history: &[f64], days: usize) -> Result<Vec<f64>, String> {
+    /// Adds the mean of each of `days` monitored days.
+    fn means(&self, history: &[f64], days: usize, means: &mut Vec<f64>) -> Result<(), String> {
+        let all = means.len() + days;
         match &self.m {
-            CusumMean::Fixed(mean) => Ok(vec![*mean; days]),
-            CusumMean::Given(means) => Ok(means.clone()),
+            CusumMean::Fixed(mean) => means.resize(all, *mean),
+            CusumMean::Given(given) => means.extend(given),
             CusumMean::Before => {
                 // As R: one missing day in the past and there is no mean, unless missing days are to be skipped.
-                let known = history.iter().filter(|y| self.missing == CusumMissing::Ends || !y.is_nan());
-                let (sum, n) = known.fold((0.0, 0.0), |(sum, n), y| (sum + y, n + 1.0));
-                Ok(vec![sum / n; days])
+                let is_skipped = |y: &f64| self.missing == CusumMissing::Skipped && y.is_nan();
+                let known = history.len() - history.iter().filter(|y| is_skipped(y)).count();
+                // Four sums: one would wait for each addition in turn. Those of counts are the same in any order.
+                let mut sums = [0.0; 4];
+                for (i, y) in history.iter().enumerate() {
+                    sums[i % 4] += if is_skipped(y) { 0.0 } else { *y };
+                }
+                means.resize(all, sums.iter().sum::<f64>() / known as f64);
             }
             CusumMean::Seasonal { freq, start_period } => {
                 let seasons = Seasons { harmonics: 1, trend: false, freq: *freq };
@@ -207,9 +237,10 @@ impl Cusum {
                     )
                 })?;
                 let times = (0..days).map(|i| start_period + (history.len() + i) as f64);
-                Ok(seasons.predict(&fit, times))
+                means.extend(seasons.predict(&fit, times));
             }
         }
+        Ok(())
     }
 }
 
@@ -222,32 +253,42 @@ impl Cusum {
 pub fn cusum(observed: &[f64], start: usize, parameters: &Cusum) -> Result<CusumAnswer, String> {
     parameters.check(observed.len(), start)?;
     let (history, monitored) = observed.split_at(start);
-    let means = parameters.means(history, monitored.len())?;
     let Cusum { k, h, trans, alpha, missing, .. } = *parameters;
     let unknown = || {
         let mut column = Vec::with_capacity(observed.len());
         column.resize(start, f64::NAN);
         column
     };
-    let mut answer = CusumAnswer { cusum: unknown(), upperbound: unknown(), m: unknown(), alarm: vec![false; start] };
-    answer.alarm.reserve(monitored.len());
-    let mut scale = Scale::new(f64::NAN, trans, alpha);
+    let mut answer = CusumAnswer {
+        cusum: unknown(),
+        upperbound: unknown(),
+        m: unknown(),
+        alarm: Vec::with_capacity(observed.len()),
+    };
+    answer.alarm.resize(start, false);
+    let is_constant = matches!(parameters.m, CusumMean::Before | CusumMean::Fixed(_));
+    parameters.means(history, monitored.len(), &mut answer.m)?;
+    let skips = missing == CusumMissing::Skipped;
     let mut sum = 0.0;
-    for (&x, &m) in monitored.iter().zip(&means) {
-        if m != scale.m {
-            scale = Scale::new(m, trans, alpha);
+    let mut from = start;
+    // Days that share their mean are taken together.
+    for same in answer.m[start..].chunk_by(|one, next| is_constant || one == next || (one.is_nan() && next.is_nan())) {
+        let until = from + same.len();
+        let scale = Scale::new(same[0], trans, alpha);
+        scale.gains(&observed[from..until], trans, k, &mut answer.cusum);
+        answer.upperbound.resize(until, 0.0);
+        let sums = answer.cusum[from..until].iter_mut().zip(&mut answer.upperbound[from..until]);
+        for (x, (shown, room)) in observed[from..until].iter().zip(sums) {
+            *room = h + k - sum;
+            let next = sum + *shown;
+            // Not f64::max: as in R, once not available it stays so.
+            *shown = if next < 0.0 { 0.0 } else { next };
+            sum = if skips && x.is_nan() { sum } else { *shown };
         }
-        let before = sum;
-        let next = before + (scale.score(x, trans) - k);
-        let skipped = x.is_nan() && missing == CusumMissing::Skipped;
-        // Not f64::max: as in R, once not available it stays so.
-        let shown = if next < 0.0 { 0.0 } else { next };
-        sum = if skipped { before } else { shown };
-        answer.cusum.push(shown);
-        answer.upperbound.push(scale.bound(h + k - before, h - shown, trans));
-        answer.alarm.push(shown >= h);
+        scale.bounds(&mut answer.upperbound[from..until], &answer.cusum[from..until], h, trans);
+        from = until;
     }
-    answer.m.extend(means);
+    answer.alarm.extend(answer.cusum[start..].iter().map(|shown| *shown >= h));
     Ok(answer)
 }
 
@@ -292,12 +333,26 @@ mod tests {
         assert!(said(Cusum { m: seasonal, ..Cusum::default() }, 1).contains("freq is 0"));
     }
 
+    #[test]
+    fn a_ceiling_is_that_of_the_library() {
+        let edges = [0.0, 0.5, 1.0, 1e15, 2_251_799_813_685_247.5, 4.5e15, 1e300, f64::INFINITY, f64::EPSILON];
+        for edge in edges.into_iter().flat_map(|edge| [edge, -edge]) {
+            assert_eq!(ceil(edge), edge.ceil());
+        }
+        assert!(ceil(f64::NAN).is_nan());
+    }
+
     /// Any number at all.
     fn anything() -> impl Strategy<Value = f64> {
         prop_oneof![Just(f64::NAN), Just(f64::INFINITY), any::<f64>(), 0.0..50.0]
     }
 
     proptest! {
+        #[test]
+        fn any_ceiling_is_that_of_the_library(value in prop_oneof![any::<f64>(), -1e6..1e6]) {
+            prop_assert!(ceil(value) == value.ceil() || value.is_nan());
+        }
+
         #[test]
         fn whatever_comes_it_answers_each_day(
             counts in prop::collection::vec(anything(), 1..60),
