@@ -11,6 +11,7 @@
 -- cites: 国境卫生检疫法: 健康申明, 体温监测, 医学排查
 -- gap_days: 0
 -- history_days: 0
+-- power: reports/customs_symptomatic.json
 -- sabotage: customs_symptomatic.arrivals tighter=3 looser=0
 SELECT
   unit_kind,

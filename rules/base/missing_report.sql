@@ -11,6 +11,7 @@
 -- cites: 零报告制度: 无病例也要报告, 未报不等于零
 -- gap_days: 1
 -- history_days: 30
+-- power: reports/missing_report.json
 -- sabotage: missing_report.yellow_days tighter=3 looser=1
 WITH followed AS (
   SELECT facility_id, feed, report_date, state, area_code, missing_run, missing_since,

@@ -11,6 +11,7 @@
 -- cites: 国家突发公共卫生事件相关信息报告管理工作规范(试行)
 -- gap_days: 30
 -- history_days: 0
+-- power: reports/notifiable_single_case.json
 -- sabotage: notifiable_single_case.single_case_mark tighter=2 looser=0
 -- A card comes days after onset and is one case for ever: gap_days keeps its alert open while it is in the horizon.
 WITH marked AS (

@@ -11,6 +11,7 @@
 -- cites: WS/T 772-2020 因病缺勤登记追踪; thresholds are ours (pack.toml)
 -- gap_days: 3
 -- history_days: 90
+-- power: reports/school_absence.json
 -- sabotage: school_absence.class_share tighter=0.31 looser=0.275
 -- sabotage: school_absence.pupils tighter=13 looser=4
 WITH series AS (

@@ -11,6 +11,7 @@
 -- cites: 卫办疾控发〔2006〕65号 学校和托幼机构传染病疫情报告工作规范(试行)
 -- gap_days: 1
 -- history_days: 0
+-- power: reports/school_class_1d3.json
 -- sabotage: school_class_1d3.pupils tighter=4 looser=2
 SELECT
   unit_kind, unit_id, area_code, facility_id, signal, syndrome,

@@ -11,6 +11,7 @@
 -- cites: 卫办疾控发〔2006〕65号 学校和托幼机构传染病疫情报告工作规范(试行)
 -- gap_days: 2
 -- history_days: 3
+-- power: reports/school_class_3d5.json
 -- sabotage: school_class_3d5.pupils tighter=6 looser=4
 -- Every number is a lower bound of the pupils who fell ill in the window, so the greatest is taken and none are added up:
 -- pupils known one by one, new cases of each day, and totals, which name a pupil again on every day of the illness.

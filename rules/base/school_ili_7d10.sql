@@ -11,6 +11,7 @@
 -- cites: 国家突发公共卫生事件相关信息报告管理工作规范(试行)
 -- gap_days: 6
 -- history_days: 7
+-- power: reports/school_ili_7d10.json
 -- sabotage: school_ili_7d10.pupils tighter=11 looser=9
 WITH days AS (
   SELECT unit_kind, unit_id, area_code, facility_id, signal, syndrome, event_date, count

@@ -11,6 +11,7 @@
 -- cites: 零报告制度: 未报不等于零
 -- gap_days: 1
 -- history_days: 30
+-- power: reports/silent_feed.json
 -- sabotage: silent_feed.missing_share tighter=1.1 looser=0.5
 -- A report that is not yet due is not missing: the county is judged when its last deadline has passed.
 WITH counted AS (

@@ -11,6 +11,7 @@
 -- cites: CIDARS, 杨维中 et al. 2011: 7 days against 5 weeks of each of 5 earlier years, around the Spring Festival those as far from it; percentiles by disease as published there
 -- gap_days: 1
 -- history_days: 1860
+-- power: reports/cards_above_percentile.json
 -- sabotage: cards_above_percentile.varicella tighter=100 looser=45
 WITH cards AS (
   SELECT unit_id, area_code, signal, syndrome, event_date, count

@@ -11,6 +11,7 @@
 -- cites: Hutwagner et al. 2003 (EARS C1) over weeks; McGough et al. 2020, Günther et al. 2021 (nowcast)
 -- gap_days: 1
 -- history_days: 70
+-- power: reports/cards_rising.json
 -- sabotage: cards_rising.alpha tighter=0.0000000000001 looser=0.5
 WITH cards AS (
   SELECT unit_id, area_code, signal, syndrome, event_date, count

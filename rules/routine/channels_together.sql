@@ -11,6 +11,7 @@
 -- cites: Stouffer 1949, with correlation; Burkom 2007 (ESSENCE) per channel
 -- gap_days: 2
 -- history_days: 60
+-- power: reports/channels_together.json
 -- sabotage: channels_together.alpha tighter=0.0000000001 looser=0.5
 WITH series AS (
   SELECT unit_kind, unit_id, area_code, signal, channel, event_date, count

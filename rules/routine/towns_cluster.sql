@@ -11,6 +11,7 @@
 -- cites: Kulldorff et al. 2005, space-time permutation scan, prospective, as of every complete day
 -- gap_days: 1
 -- history_days: 60
+-- power: reports/towns_cluster.json
 -- sabotage: towns_cluster.recurrence_days tighter=100000 looser=1
 WITH towns AS (
   -- A town without a point on the map cannot be scanned.

@@ -62,13 +62,11 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_report_is_of_the_rule_as_it_is_shipped() {
+    fn every_shipped_rule_names_a_report_of_it_as_it_is_shipped() {
         let packs = Packs::load(None).unwrap();
-        let told: Vec<Problem> = packs.packs.values().flat_map(|pack| unmeasured(None, pack)).collect();
-        let wrong: Vec<String> =
-            told.iter().filter(|problem| problem.code.id != POWER_MISSING.id).map(ToString::to_string).collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert!(packs.packs.values().any(|pack| pack.rules.iter().any(|rule| rule.power.is_some())));
+        let told: Vec<String> =
+            packs.packs.values().flat_map(|pack| unmeasured(None, pack)).map(|problem| problem.to_string()).collect();
+        assert!(!packs.packs.is_empty() && told.is_empty(), "{}", told.join("\n"));
     }
 
     #[test]

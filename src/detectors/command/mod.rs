@@ -288,7 +288,9 @@ them by the thresholds for classes that the law sets: `QIANSHAO_CITY=1 cargo tes
 smaller city and fails above two.
 
 The JSON holds a digest of the rule's text and numbers. A rule whose header names it (`-- power: reports/<id>.json`, in the pack's folder) is
-a measured one; `qianshao check` says which rules have no report and which reports are older than their rule.
+a measured one; `qianshao check` says which rules have no report and which reports are older than their rule. The shipped
+rules name theirs: five seeds of the city (`--seeds 5`); where a rule watches what the city's outbreaks do not touch, 63 days of the city as its
+history (`qianshao demo --once --days 63 --seed 1 --state city-63-days`, then `--state city-63-days`), which tells how often it alarms and no more.
 
 `qianshao power`：在植入暴发的模拟序列上测量一种方法的误报率、各规模暴发的检出概率、检出所需时间与阳性预测值。`--rule 文件` 在虚构城市中植入已知规模的暴发，
 让报告经过与正式运行相同的解码、提交、计数与 SQL 评估来测量一条规则；`--state 文件夹` 以自有历史数据为基线，只给出每地区每周报警数；`--simulation` 则用与方法相同的模拟序列。规则文件头可用
