@@ -5,6 +5,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 #![expect(clippy::print_stdout, reason = "counts are printed for whoever reads the log")]
 
+#[cfg(not(debug_assertions))]
+compile_error!(
+    "the tests end runs at named moments, which only debug assertions build (src/fault.rs): CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true"
+);
+
 /// The house rules: who imports whom, sizes, words, and that every document says what the code does.
 mod tidy;
 

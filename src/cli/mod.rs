@@ -131,7 +131,7 @@ impl Words {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.log_filter(), cli.log_format());
-    #[cfg(feature = "faults")]
+    #[cfg(debug_assertions)]
     if let Err(problem) = crate::fault::arm_from_environment() {
         tracing::error!(%problem, "no run with an unknown fault");
         return ExitCode::from(2);

@@ -8,7 +8,7 @@ topic; each ends with the oracle and the comparison of topic and table. Everythi
 printed: `--seed S --world W` runs that world alone.
 
 Promises: fails unless aborted messages, fencings, unknown outcomes and replayed epochs were each seen.
-PROGRAM is built with the feature `faults`.
+PROGRAM is built with debug assertions.
 """
 
 import argparse

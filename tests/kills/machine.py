@@ -5,7 +5,7 @@
 
 Promises: after each the books balance, without a restart where the disk comes back, and what is durable is in order.
 Mounts a tmpfs, so it needs root; strace shows the order.
-PROGRAM is built with the feature `faults`, which lets its clock jump.
+PROGRAM is built with debug assertions, which lets its clock jump.
 """
 
 import argparse
