@@ -143,25 +143,33 @@ impl Scale {
     /// value, on entry; `shown`: the sums of those days.
     fn bounds(&self, room: &mut [f64], shown: &[f64], h: f64, trans: Transform) {
         let Self { m, root, unit, bound_centre, .. } = *self;
-        let available = |bound: f64| if bound > 0.0 { bound } else { 0.0 };
         match trans {
-            Transform::Standard => room.iter_mut().for_each(|room| *room = available(ceil(root * *room + m))),
-            Transform::Rossi => room.iter_mut().for_each(|room| {
-                let inner = 4.0 * (m * m) + 2.0 * (m * root) * *room;
-                *room = available(2.0 * *room * root + bound_centre - 2.0 * inner.sqrt());
+            Transform::Standard => each(room, |room| ceil(root * room + m)),
+            Transform::Rossi => each(room, |room| {
+                let inner = 4.0 * (m * m) + 2.0 * (m * root) * room;
+                2.0 * room * root + bound_centre - 2.0 * inner.sqrt()
             }),
             Transform::Anscombe | Transform::Anscombe2nd => {
                 let unit = if trans == Transform::Anscombe { 2.0 / 3.0 * unit } else { unit };
-                room.iter_mut().for_each(|room| {
-                    let base = unit * *room + bound_centre;
-                    *room = available(base * base.sqrt());
+                each(room, |room| {
+                    let base = unit * room + bound_centre;
+                    base * base.sqrt()
                 });
             }
-            Transform::PearsonNegBin => room.iter_mut().for_each(|room| *room = available(unit * *room + m)),
+            Transform::PearsonNegBin => each(room, |room| unit * room + m),
             Transform::None => {
-                room.iter_mut().zip(shown).for_each(|(room, shown)| *room = available(h - shown));
+                room.copy_from_slice(shown);
+                each(room, |shown| h - shown);
             }
         }
+    }
+}
+
+/// A bound of every day; what is not above zero is none, and told as 0.
+fn each(room: &mut [f64], bound: impl Fn(f64) -> f64) {
+    for room in room {
+        let bound = bound(*room);
+        *room = if bound > 0.0 { bound } else { 0.0 };
     }
 }
 
@@ -272,7 +280,7 @@ pub fn cusum(observed: &[f64], start: usize, parameters: &Cusum) -> Result<Cusum
     let mut sum = 0.0;
     let mut from = start;
     // Days that share their mean are taken together.
-    for same in answer.m[start..].chunk_by(|one, next| is_constant || one == next || (one.is_nan() && next.is_nan())) {
+    for same in answer.m[start..].chunk_by(|one, next| is_constant || one == next) {
         let until = from + same.len();
         let scale = Scale::new(same[0], trans, alpha);
         scale.gains(&observed[from..until], trans, k, &mut answer.cusum);
