@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::say_error;
-use super::sql::{existing, format, put};
+use super::sql::{existing, format, pack_or_last, put};
 use crate::alert::{Alert, Mode, State};
 use crate::delta::log::Log;
 use crate::delta::reference::Proposed;
@@ -37,8 +37,9 @@ pub struct Backtest {
     /// Rules and numbers in place of those that were in force. 用以替换的规则文件夹
     #[arg(long)]
     rules: Option<PathBuf>,
-    #[arg(long, default_value = "2021-CF")]
-    pack: String,
+    /// By default the one that judged last. 规则版本，默认为最近一次评估所用
+    #[arg(long)]
+    pack: Option<String>,
     /// First day whose revisions are told, for example 2021-01-12. 起始日期
     #[arg(long)]
     from: Option<String>,
@@ -70,6 +71,7 @@ pub async fn run(wanted: &Backtest) -> Result<bool> {
     };
     let (from, to) = (day("--from", &wanted.from)?, day("--to", &wanted.to)?);
     let log = existing(&wanted.state).await?;
+    let pack = pack_or_last(&*log, wanted.pack.as_deref()).await?;
     let proposed = match &wanted.rules {
         None => None,
         Some(rules) => {
@@ -79,7 +81,7 @@ pub async fn run(wanted: &Backtest) -> Result<bool> {
     };
     let log: &dyn Log = proposed.as_ref().map_or(&*log, |proposed| proposed);
     let ticks = ticks(log, wanted.ticks, from, to).await?;
-    let mut revisions = backtest_at(log, &wanted.pack, mode, &ticks, None).await?;
+    let mut revisions = backtest_at(log, &pack, mode, &ticks, None).await?;
     // What was open before the first day is known from the ticks before it.
     revisions.retain(|alert| from.is_none_or(|from| Day::of_micros(alert.tick.0) >= from));
     let rows = rows_of(&revisions)?;

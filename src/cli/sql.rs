@@ -10,8 +10,10 @@ use tokio::net::TcpListener;
 
 use super::{io, say};
 use crate::clock::{Clock, WallClock};
+use crate::config::keys::PACK;
 use crate::delta::delta_log::DeltaLog;
 use crate::delta::log::Log;
+use crate::detect::preview::pack_in_force;
 use crate::engine;
 use crate::pipeline::Stop;
 use crate::problem::{self, Problem, Result, codes};
@@ -35,9 +37,9 @@ pub struct Sql {
     /// table, csv, json, ndjson or parquet.
     #[arg(long, default_value = "table")]
     format: String,
-    /// Whose parameters `param('name')` gives. 规则版本
-    #[arg(long, default_value = "2021-CF")]
-    pack: String,
+    /// Whose parameters `param('name')` gives; by default of what judged last. 规则版本，默认为最近一次评估所用
+    #[arg(long)]
+    pack: Option<String>,
     /// Write to a file instead of standard output. 输出文件
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -47,13 +49,22 @@ pub async fn sql(wanted: &Sql) -> Result<bool> {
     let format = format(&wanted.format)?;
     let as_of = wanted.as_of.as_deref().map(moment).transpose()?;
     let log = existing(&wanted.state).await?;
-    let asked = Asked { as_of, now: log_clock(&log).await?, pack: wanted.pack.clone(), prefix: "qianshao".to_owned() };
+    let pack = pack_or_last(&*log, wanted.pack.as_deref()).await?;
+    let asked = Asked { as_of, now: log_clock(&log).await?, pack, prefix: "qianshao".to_owned() };
     let context = session(&log, &asked).await?;
     let frame = engine::plan(&context, "-c", &wanted.c).await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
     let batches = frame.collect().await.map_err(|error| engine::not_run("-c", &error))?;
     put(&render(&batches, &schema, format)?, wanted.output.as_deref())?;
     Ok(true)
+}
+
+/// The pack that `--pack` names, else the one that judged last.
+pub async fn pack_or_last(log: &dyn Log, wanted: Option<&str>) -> Result<String> {
+    match wanted {
+        Some(pack) => Ok(pack.to_owned()),
+        None => pack_in_force(log, PACK).await,
+    }
 }
 
 /// What `--format` names.

@@ -41,6 +41,8 @@ pub const ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sm3"];
 /// The words of `alert::Mode`.
 pub const MODES: &[&str] = &["actual", "exercise", "replay", "test"];
 
+/// The edition for years without a campaign.
+pub const PACK: &str = "routine";
 pub const LOG_FORMATS: &[&str] = &["text", "json"];
 
 /// The sections in the order of the documents.
@@ -229,7 +231,7 @@ pub const KEYS: &[Key] = &[
         "The edition of rules in force: a folder name under rules. A change judges everything anew and withdraws what no longer holds. A rule judges only windows within its own validity: of an edition that is over, only what it extends is left.",
         "现行规则版本，即规则文件夹下的名称。更换后全部重新评估，不再成立的预警撤销。规则只评估自身有效期内的时间窗；版本过期后只剩其所继承的规则。",
     )
-    .default("2021-CF"),
+    .default(PACK),
     key(
         "detect",
         "mode",

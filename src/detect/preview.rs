@@ -56,6 +56,12 @@ async fn settle(judge: &mut Judge, log: &dyn Log, tick: i64) -> Result<()> {
     Ok(())
 }
 
+/// The pack that judged the newest tick; where none has, `otherwise`, or any that there is.
+pub async fn pack_in_force(log: &dyn Log, otherwise: &str) -> Result<String> {
+    let digest = Stood::of(log).await?.rules_digest;
+    judged_by(&reference::edition(log, i64::MAX).await?, &digest, otherwise)
+}
+
 /// The pack of the newest tick: the configuration may name another one now.
 fn judged_by(in_force: &Edition, digest: &str, wanted: &str) -> Result<String> {
     let packs = packs_of(in_force)?;

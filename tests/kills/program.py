@@ -24,6 +24,8 @@ key_file = "identity.key"
 messages_max = {messages}
 [folders]
 registers = "city/registers"
+[detect]
+pack = "2021-CF"
 [serve]
 roles = [{roles}]
 sql_address = "127.0.0.1:{sql_port}"

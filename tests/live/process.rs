@@ -40,7 +40,7 @@ impl Deployment {
         let (servers, prefix, port) = (address(), &self.prefix, self.port);
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{servers}\"\ntopic_prefix = \"{prefix}\"\ngroup_id = \"{prefix}\"\n\
-             [state]\nfolder = \"state\"\n[identity]\nkey_file = \"identity.key\"\n\
+             [state]\nfolder = \"state\"\n[identity]\nkey_file = \"identity.key\"\n[detect]\npack = \"2021-CF\"\n\
              [observe]\naddress = \"127.0.0.1:0\"\n[serve]\nroles = [{roles}]\nsql_address = \"127.0.0.1:{port}\"\n{more}"
         );
         let file = self.path(name);

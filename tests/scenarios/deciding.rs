@@ -8,9 +8,11 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use qianshao::alert::{Alert, Mode};
 use qianshao::clock::Clock;
+use qianshao::config::keys::PACK;
 use qianshao::delta::memory_log::MemoryLog;
 use qianshao::delta::tables::Table;
-use qianshao::detect::preview::{Preview, preview};
+use qianshao::detect::pack::Packs;
+use qianshao::detect::preview::{Preview, pack_in_force, preview};
 use qianshao::observe::Observed;
 use qianshao::pipeline::judging::{Opening, detect};
 use qianshao::pipeline::{Folders, InForce, Stop};
@@ -236,6 +238,7 @@ async fn a_preview_knows_another_pack_and_names_a_rule_that_does_not_run() {
     let setting = under(folder.path(), "base");
     let mut world = world(&setting, Schedule::Straight).await;
     world.tick_at(EVENING).await.unwrap();
+    assert_eq!(pack_in_force(&*world.log, "own").await.unwrap(), "base");
     let foreseen = foresee(&world, &setting, "own", EVENING + HOUR).await;
     let rules: Vec<String> =
         foreseen.changes.iter().map(|alert| format!("{} {}", alert.rule, alert.series.unit_id)).collect();
@@ -250,6 +253,14 @@ async fn a_preview_knows_another_pack_and_names_a_rule_that_does_not_run() {
     let texts = under(folder.path(), "own");
     let first = preview(&nothing, "own", Mode::Test, &InForce::CLASSES, &texts.texts, EVENING).await.unwrap();
     assert!(first.first && first.broken == broken);
+    assert_eq!(pack_in_force(&nothing, "own").await.unwrap(), "own");
+}
+
+#[test]
+fn whoever_names_no_pack_has_one_that_does_not_end() {
+    let packs = Packs::load(None).unwrap();
+    assert_eq!(packs.get(PACK).and_then(|pack| pack.valid_to), None);
+    assert!(packs.get(PACK).unwrap().rules.len() > packs.get("base").unwrap().rules.len());
 }
 
 /// A rule that was not there when the program was built, in a pack of its own.
