@@ -14,7 +14,7 @@ pub mod records;
 pub mod reports;
 pub mod places;
 pub mod count;
-mod filters;
+pub mod filters;
 mod builders;
 pub mod tables;
 pub mod views;

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::TableType;
@@ -28,6 +27,7 @@ use super::records::Records;
 use super::reports::Turnout;
 use super::rows::{NONE, Row, Series};
 use crate::delta::tables::time_type;
+use crate::engine::Scan;
 use crate::terms::Day;
 
 /// Rows of cells that are kept for the next who wants the same: rules want a few thousand, people years of everything.
@@ -160,6 +160,17 @@ impl Counted {
     pub fn on(stage: Arc<Stage>, view: View) -> Arc<Self> {
         Arc::new(Self { stage, view, schema: schema(view) })
     }
+
+    /// A plan that counts what is `wanted` when it runs; all columns, or those of `projection`.
+    pub fn read(&self, projection: Option<Vec<usize>>, wanted: Wanted) -> Result<Arc<dyn ExecutionPlan>> {
+        let shape = match &projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => self.schema.clone(),
+        };
+        let part = Part { stage: self.stage.clone(), view: self.view, schema: shape.clone(), projection, wanted };
+        let parts: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(part)];
+        Ok(Arc::new(StreamingTableExec::try_new(shape, parts, None, [], false, None)?))
+    }
 }
 
 impl fmt::Debug for Counted {
@@ -168,7 +179,6 @@ impl fmt::Debug for Counted {
     }
 }
 
-#[async_trait]
 impl TableProvider for Counted {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
@@ -182,26 +192,21 @@ impl TableProvider for Counted {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
-        &self,
-        _state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        _state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        filters: &'d [Expr],
         _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let shape = match projection {
-            Some(columns) => Arc::new(self.schema.project(columns)?),
-            None => self.schema.clone(),
-        };
-        let part = Part {
-            stage: self.stage.clone(),
-            view: self.view,
-            schema: shape.clone(),
-            projection: projection.cloned(),
-            wanted: wanted(filters),
-        };
-        let parts: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(part)];
-        Ok(Arc::new(StreamingTableExec::try_new(shape, parts, None, [], false, None)?))
+    ) -> Scan<'e>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        Box::pin(std::future::ready(self.read(projection.cloned(), wanted(filters))))
     }
 }
 

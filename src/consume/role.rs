@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use tracing::{debug, info, warn};
 
 use super::epoch_rows::Intake;
@@ -85,12 +86,22 @@ struct Contracts {
     prefix: String,
 }
 
+impl Contracts {
+    // Not `async`: the compiler sees once for all that such a future may go to another thread, not again where `async_trait` asks.
+    fn planned<'a>(&'a self, log: &'a dyn Log) -> BoxFuture<'a, Result<Box<dyn IntoRows>>> {
+        Box::pin(async move {
+            let edition = reference::edition(log, i64::MAX).await?;
+            let (feeds, pseudonyms, sealer) = (self.feeds.clone(), self.pseudonyms.clone(), self.sealer.clone());
+            let intake = Intake::new(feeds, &edition, pseudonyms, sealer, &self.prefix).await?;
+            Ok(Box::new(intake) as Box<dyn IntoRows>)
+        })
+    }
+}
+
 #[async_trait]
 impl Means for Contracts {
     async fn plan(&self, log: &dyn Log) -> Result<Box<dyn IntoRows>> {
-        let edition = reference::edition(log, i64::MAX).await?;
-        let (feeds, pseudonyms, sealer) = (self.feeds.clone(), self.pseudonyms.clone(), self.sealer.clone());
-        Ok(Box::new(Intake::new(feeds, &edition, pseudonyms, sealer, &self.prefix).await?))
+        self.planned(log).await
     }
 }
 

@@ -13,7 +13,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::MemTable;
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, SessionConfig};
+use futures::future::BoxFuture;
 
 use crate::delta::reference::Edition;
 use crate::delta::registers::{CLASS_CODE, CLASS_REGISTER, Registers};
@@ -23,6 +25,11 @@ use crate::problem::{Problem, Result};
 pub mod functions;
 pub mod kept;
 pub mod statistics;
+
+/// What `TableProvider::scan` answers. Our tables write it out, without `async_trait`: its future would hold the filters, and that an
+/// `Expr` may go to another thread takes the compiler nine seconds to see, table by table. Where a signature has no bounds, it
+/// sees it once for all.
+pub type Scan<'a> = BoxFuture<'a, datafusion::common::Result<Arc<dyn ExecutionPlan>>>;
 
 /// Rows that flow through operators at a time; DataFusion's own default.
 const BATCH_ROWS: usize = 8_192;

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{Date32Type, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result as Answer};
+use datafusion::common::DataFusionError;
 use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::context::SessionContext;
@@ -25,7 +24,7 @@ use crate::cells::moment::Moment;
 use crate::cells::session::{findings_schema, rule_session};
 use crate::cells::tables::Stage;
 use crate::cells::views::Views;
-use crate::engine;
+use crate::engine::{self, Scan};
 use crate::problem::{Problem, Result, codes};
 use crate::terms::Day;
 
@@ -57,6 +56,15 @@ impl Findings {
         }
         Ok(found)
     }
+
+    fn read(&self, projection: Option<Vec<usize>>) -> Scan<'_> {
+        Box::pin(async move {
+            let found = self.found.get_or_try_init(|| self.found()).await;
+            let found = found.map_err(|problem| DataFusionError::External(problem))?.clone();
+            Ok(MemorySourceConfig::try_new_exec(&[vec![found]], findings_schema(), projection)?
+                as Arc<dyn ExecutionPlan>)
+        })
+    }
 }
 
 impl fmt::Debug for Findings {
@@ -65,7 +73,6 @@ impl fmt::Debug for Findings {
     }
 }
 
-#[async_trait]
 impl TableProvider for Findings {
     fn schema(&self) -> SchemaRef {
         findings_schema()
@@ -75,16 +82,21 @@ impl TableProvider for Findings {
         TableType::Base
     }
 
-    async fn scan(
-        &self,
-        _state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        _state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        _filters: &'d [Expr],
         _limit: Option<usize>,
-    ) -> Answer<Arc<dyn ExecutionPlan>> {
-        let found = self.found.get_or_try_init(|| self.found()).await;
-        let found = found.map_err(|problem| DataFusionError::External(problem))?.clone();
-        Ok(MemorySourceConfig::try_new_exec(&[vec![found]], findings_schema(), projection.cloned())?)
+    ) -> Scan<'e>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        self.read(projection.cloned())
     }
 }
 

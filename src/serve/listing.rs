@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result as Answer;
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::physical_plan::ExecutionPlan;
 use serde_json::Value;
 
 use super::edition::{RuleText, Texts};
 use crate::cells::meanings::CLASS_FEED;
 use crate::delta::tables::UTC;
+use crate::engine::Scan;
 use crate::problem::{Problem, Result, codes};
 
 /// Header lines that are columns of `rules`.
@@ -99,7 +97,6 @@ impl Listed {
     }
 }
 
-#[async_trait]
 impl TableProvider for Listed {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
@@ -114,14 +111,21 @@ impl TableProvider for Listed {
         self.0.get_logical_plan()
     }
 
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        filters: &'d [Expr],
         limit: Option<usize>,
-    ) -> Answer<Arc<dyn ExecutionPlan>> {
-        self.0.scan(state, projection, filters, limit).await
+    ) -> Scan<'e>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        self.0.scan(state, projection, filters, limit)
     }
 }
 

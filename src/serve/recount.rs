@@ -7,17 +7,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result as Answer};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_plan::ExecutionPlan;
 use tokio::sync::OnceCell;
 
+use crate::cells::count::Wanted;
+use crate::cells::filters::wanted;
 use crate::cells::moment::Moment;
 use crate::cells::tables::{Counted, Shown, View, schema};
 use crate::delta::log::Log;
+use crate::engine::Scan;
 use crate::problem::Result;
 use crate::terms::Day;
 
@@ -82,6 +83,13 @@ impl Recounted {
     pub fn new(recount: Arc<Recount>, view: View) -> Arc<Self> {
         Arc::new(Self { recount, view })
     }
+
+    fn read(&self, projection: Option<Vec<usize>>, wanted: Wanted) -> Scan<'_> {
+        Box::pin(async move {
+            let shown = self.recount.shown().await.map_err(|problem| DataFusionError::External(problem))?;
+            Counted::new(shown, self.view).read(projection, wanted)
+        })
+    }
 }
 
 impl fmt::Debug for Recounted {
@@ -90,7 +98,6 @@ impl fmt::Debug for Recounted {
     }
 }
 
-#[async_trait]
 impl TableProvider for Recounted {
     fn schema(&self) -> SchemaRef {
         schema(self.view)
@@ -104,14 +111,20 @@ impl TableProvider for Recounted {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Answer<Arc<dyn ExecutionPlan>> {
-        let shown = self.recount.shown().await.map_err(|problem| DataFusionError::External(problem))?;
-        Counted::new(shown, self.view).scan(state, projection, filters, limit).await
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        _state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        filters: &'d [Expr],
+        _limit: Option<usize>,
+    ) -> Scan<'e>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        self.read(projection.cloned(), wanted(filters))
     }
 }

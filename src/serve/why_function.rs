@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableFunctionImpl, TableProvider};
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::datasource::TableType;
@@ -17,6 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::why::{Line, alert_why};
 use crate::delta::log::Log;
+use crate::engine::Scan;
 
 /// The table function.
 pub struct AlertWhy {
@@ -54,13 +54,24 @@ struct Lines {
     revision: Option<i64>,
 }
 
+impl Lines {
+    fn read(&self, projection: Option<Vec<usize>>) -> Scan<'_> {
+        Box::pin(async move {
+            let why = alert_why(&self.log, &self.alert_id, self.revision, self.until)
+                .await
+                .map_err(|problem| DataFusionError::External(problem))?;
+            let rows = rows(&why.lines)?;
+            Ok(MemorySourceConfig::try_new_exec(&[vec![rows]], schema(), projection)? as Arc<dyn ExecutionPlan>)
+        })
+    }
+}
+
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "alert_why {}", self.alert_id)
     }
 }
 
-#[async_trait]
 impl TableProvider for Lines {
     fn schema(&self) -> SchemaRef {
         schema()
@@ -70,18 +81,21 @@ impl TableProvider for Lines {
         TableType::View
     }
 
-    async fn scan(
-        &self,
-        _state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        _state: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        _filters: &'d [Expr],
         _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let why = alert_why(&self.log, &self.alert_id, self.revision, self.until)
-            .await
-            .map_err(|problem| DataFusionError::External(problem))?;
-        let rows = rows(&why.lines)?;
-        Ok(MemorySourceConfig::try_new_exec(&[vec![rows]], schema(), projection.cloned())?)
+    ) -> Scan<'e>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        self.read(projection.cloned())
     }
 }
 
