@@ -1,5 +1,6 @@
 //! Every detector against the numbers of its reference, value by value, empties and alarms included.
 
+mod edges;
 mod manifest;
 mod power;
 mod nowcast;
