@@ -43,14 +43,14 @@ def one_schedule(deployment, life, plan):
     """Kills, starts again, and waits until more is committed than before. Answers the next life, or None without lag."""
     brokers, before = deployment.brokers, deployment.consumed()
     if not plan["fault"]:
-        deployment.progress(before, life)
+        life = after(deployment, life, before)
     end = time.monotonic() + (10 if plan["fault"] else plan["wait"])
     while time.monotonic() < end and life.process.poll() is None:
         time.sleep(0.02)
     if deployment.lag() <= 0:
         return None
     died_by_itself = life.process.poll() is not None
-    if died_by_itself and not life.count("a planned fault"):
+    if died_by_itself and not may_end(life):
         raise Failed(f"it ended by itself: {life.log()[-3000:]}")
     life_goes_on = plan["how"] == "broker" and not died_by_itself
     if not life_goes_on:
@@ -99,12 +99,18 @@ def world(number, seed, count, where, counted):
         deployment.end()
 
 
+def may_end(life):
+    """At its planned point; or told, after its broker came back, that another has its name: a commit of offsets was still on
+    its way under the membership that it had before. It says so and is started again, as by any supervisor."""
+    return life.count("a planned fault") or life.count("FencedInstanceId", "OffsetCommit failed")
+
+
 def after(deployment, life, stood):
-    """Work goes on behind where it stood; a life that ends at its planned point is followed by a plain one."""
+    """Work goes on behind where it stood; a life that may end is followed by a plain one."""
     def holds():
         nonlocal life
         if life.process.poll() is not None:
-            if not life.count("a planned fault"):
+            if not may_end(life):
                 raise Failed(f"it ended by itself: {life.log()[-3000:]}")
             life = deployment.start()
         return deployment.consumed() > stood or deployment.lag() == 0
@@ -126,6 +132,7 @@ def tell(deployment, counted):
     for life in deployment.lives:
         counted["replayed epochs"] += max(0, life.replayed())
         counted["fencings"] += life.count("another publisher has taken over") + life.count("epoch dropped")
+        counted["fenced by their own name"] += life.count("FencedInstanceId", "OffsetCommit failed", "rdkafka::client") > 0
         counted["unknown outcomes"] += life.count("was not a clean yes", 'outcome="unknown"')
     counted["aborted messages"] += deployment.aborted()
 
