@@ -57,6 +57,7 @@ def one_schedule(deployment, life, plan):
         life.kill()
     if plan["how"] in ("broker", "both"):
         brokers.kill()
+        life.outlived_its_broker = life_goes_on
     stood = deployment.consumed()
     time.sleep(plan["again"])
     if plan["how"] in ("broker", "both"):
@@ -100,9 +101,9 @@ def world(number, seed, count, where, counted):
 
 
 def may_end(life):
-    """At its planned point; or told, after its broker came back, that another has its name: a commit of offsets was still on
+    """At its planned point; or, if it outlived its broker, told that another has its name: a commit of offsets was still on
     its way under the membership that it had before. It says so and is started again, as by any supervisor."""
-    return life.count("a planned fault") or life.count("FencedInstanceId", "OffsetCommit failed")
+    return life.count("a planned fault") or (life.outlived_its_broker and life.count("FencedInstanceId", "OffsetCommit failed"))
 
 
 def after(deployment, life, stood):

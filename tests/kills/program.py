@@ -39,6 +39,7 @@ class Life:
     """One process from its start to its end."""
 
     def __init__(self, program, folder, config, name, environment, before=()):
+        self.outlived_its_broker = False
         self.log_path, self.said = folder / f"{name}.log", folder / f"{name}.out"
         environment = {**os.environ, "QIANSHAO_LOG": "info,qianshao=debug", **environment}
         words = [*before, program, "serve", "-c", config]
