@@ -15,6 +15,8 @@ const ENVIRONMENT: &str = "QIANSHAO_FAULT";
 const CLOCK: &str = "QIANSHAO_CLOCK";
 /// Long enough to let a session's heartbeat, an epoch and a tick pass by.
 const SLEEP: Duration = Duration::from_secs(2);
+/// A signal arrives later than it was sent: what ended before would let us do one more step.
+const FREEZE: &str = "kill -STOP $1 && while grep -q '^State:.[^TZ]' /proc/$1/status; do sleep 0.01; done";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
@@ -186,8 +188,8 @@ fn act(point: &str, action: Action) -> Result<()> {
         Action::Error => return Err(Problem::new(codes::IO, point, "a planned fault")),
         Action::Stop => {
             let own = std::process::id().to_string();
-            // Nothing of ours may name a signal without `unsafe`, so the program that may is asked.
-            let stopped = std::process::Command::new("kill").args(["-STOP", &own]).status();
+            // Nothing of ours may name a signal without `unsafe`, so a program that may is asked; it ends only when we stand.
+            let stopped = std::process::Command::new("sh").args(["-c", FREEZE, "freeze", &own]).status();
             tracing::warn!(point, ?stopped, "goes on after the freeze");
         }
         Action::Sleep => std::thread::sleep(SLEEP),
