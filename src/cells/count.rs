@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::distinct::Distinct;
-use super::meanings::{Count, Meanings};
+use super::meanings::Meanings;
 use super::names::Name;
 use super::places::{Place, Places, Unit};
 use super::records::Records;
 use super::reports::{Tally, Turnout};
-use super::rows::{Row, insert};
+use super::rows::insert;
 use crate::terms::Day;
 
 /// Units that areas and facilities make; finer ones come from the rows.
@@ -169,7 +169,7 @@ impl<'a> Counting<'a> {
     fn add(&self, series: u32, place: &Place, slots: &[(u32, usize)], days: (Day, Day), sums: &mut Sums) {
         let rows = &self.records.rows;
         for of_day in rows.days_within(series, days.0, days.1) {
-            let Some((count, denominator)) = worth(place.count, rows.of_day(*of_day)) else { continue };
+            let Some((count, denominator)) = rows.worth(*of_day) else { continue };
             for (unit, slot) in slots {
                 let sums = &mut sums[*slot];
                 let at = sums.partition_point(|sum| sum.day < of_day.day);
@@ -256,39 +256,4 @@ fn complete(cell: &mut Cell<'_>, tally: &Tally) {
     }
     (cell.expected, cell.reported) = (tally.expected.into(), tally.reported.into());
     (cell.zero, cell.missing) = (tally.zero.into(), tally.missing.into());
-}
-
-/// What the rows of one series and day are worth: count and denominator; nothing where none of them counts.
-fn worth(rule: Count, rows: impl Iterator<Item = Row>) -> Option<(i64, Option<i64>)> {
-    let mut rows = rows.filter(|row| row.what.counts).peekable();
-    rows.peek()?;
-    let add = |sum: (i64, Option<i64>), row: &Row| {
-        let denominator = row.what.denominator.map(|denominator| denominator + sum.1.unwrap_or(0));
-        (sum.0 + row.what.value, denominator.or(sum.1))
-    };
-    Some(match rule {
-        Count::Sum => rows.fold((0, None), |sum, row| add(sum, &row)),
-        Count::DistinctPersons => {
-            let (mut persons, mut nameless, mut denominator) = (Vec::new(), 0, None);
-            for row in rows {
-                denominator = add((0, denominator), &row).1;
-                match row.person {
-                    Some(person) if row.what.value > 0 => persons.push(person),
-                    Some(_) => {}
-                    None => nameless += row.what.value,
-                }
-            }
-            persons.sort_unstable();
-            persons.dedup();
-            (persons.len() as i64 + nameless, denominator)
-        }
-        Count::GreatestSlot => {
-            let mut slots: BTreeMap<Option<Name>, (i64, Option<i64>)> = BTreeMap::new();
-            for row in rows {
-                let sum = slots.entry(row.what.slot).or_insert((0, None));
-                *sum = add(*sum, &row);
-            }
-            slots.into_values().max().unwrap_or((0, None))
-        }
-    })
 }

@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
 use super::meanings::Meanings;
+use super::pages::Room;
 use super::places::Places;
 use super::records::Records;
 use super::reports::{ExpectedReport, Turnout, expected_reports, turnout};
@@ -15,6 +18,9 @@ use crate::delta::registers::Registers;
 use crate::delta::tables::Table;
 use crate::problem::Result;
 use crate::terms::Day;
+
+/// Bytes of records, and as many of rows, that are in memory: of a city of ten million messages a month, days.
+const ROOM_BYTES: usize = 48 << 20;
 
 /// The counted world at one moment.
 #[derive(Clone)]
@@ -35,7 +41,7 @@ impl Moment {
             registers: Arc::new(Registers::of(&edition)?),
             meanings: Arc::new(Meanings::of(&edition)?),
             edition: Arc::new(edition),
-            records: Records::default(),
+            records: Records::within(&Room { folder: log.scratch().map(Arc::from), bytes: ROOM_BYTES }),
             places: Places::default(),
         })
     }
@@ -51,13 +57,25 @@ impl Moment {
     pub async fn advance(&mut self, log: &dyn Log, until: i64) -> Result<BTreeSet<u32>> {
         let mut changed = BTreeSet::new();
         let after = self.records.known_until;
-        let mut feed = |batch| {
-            changed.extend(self.records.feed(&batch)?);
+        let mut feed = |batch: RecordBatch| {
+            changed.extend(self.feed(&batch)?);
             Ok(())
         };
         log.each(Table::Signals, after, until, &mut feed).await?;
-        self.places.extend(&self.records, &self.registers, &self.meanings);
         Ok(changed)
+    }
+
+    /// Feeds rows of `signals`; answers the series that changed.
+    pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<u32>> {
+        let changed = self.records.feed(batch)?;
+        self.count()?;
+        Ok(changed)
+    }
+
+    fn count(&mut self) -> Result<()> {
+        let Self { records, places, registers, meanings, .. } = self;
+        places.extend(records, registers, meanings);
+        records.count(|series| places.get(series).count)
     }
 
     /// Takes up texts that came into force; answers whether there were any.
@@ -72,8 +90,13 @@ impl Moment {
         self.registers = Arc::new(Registers::of(&edition)?);
         self.meanings = Arc::new(Meanings::of(&edition)?);
         self.edition = Arc::new(edition);
-        self.places = Places::default();
+        let before = std::mem::take(&mut self.places);
         self.places.extend(&self.records, &self.registers, &self.meanings);
+        let series = 0..self.records.rows.series.len() as u32;
+        series
+            .filter(|series| before.get(*series).count != self.places.get(*series).count)
+            .for_each(|series| self.records.uncount(series));
+        self.count()?;
         Ok(true)
     }
 

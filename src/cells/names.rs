@@ -1,4 +1,4 @@
-//! Texts that repeat, stored once: units, signals, facilities; and tokens of persons, which are most of them.
+//! Texts that repeat, stored once: units, signals, facilities; and tokens of persons, made small.
 //!
 //! Promises: what was put in comes out to the letter. Numbers of texts follow the order in which texts came.
 
@@ -7,36 +7,33 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::distinct::{Distinct, push};
+use super::distinct::push;
 
 /// A text's number.
 pub type Name = u32;
 
-/// The number of a person's token.
+/// A person's token: an id of the key, a colon, 32 hexadecimal digits in lower case; or any other text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Person(u32);
-
-impl Person {
-    /// Set where the token is written as a text: it is not of the usual form.
-    const AS_TEXT: u32 = 1 << 31;
-    /// Stands for nobody where every byte counts.
-    const NOBODY: u32 = u32::MAX;
-
-    pub(super) fn packed(person: Option<Self>) -> u32 {
-        person.map_or(Self::NOBODY, |person| person.0)
-    }
-
-    pub(super) fn unpacked(packed: u32) -> Option<Self> {
-        (packed != Self::NOBODY).then_some(Self(packed))
-    }
-}
-
-/// The usual form of a token: an id of the key, a colon, 32 hexadecimal digits in lower case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Token {
+pub struct Person {
     key: Name,
     // Bytes, because a u128 would be laid out with room for another half.
     digest: [u8; 16],
+}
+
+impl Person {
+    /// In place of a key's number where `digest` is the number of the whole token, which is not of the usual form.
+    const AS_TEXT: Name = Name::MAX - 1;
+    /// In place of a key's number where there is no person.
+    const NOBODY: Name = Name::MAX;
+
+    /// A key's number and a digest for everyone, nobody too: where every entry has one size.
+    pub(super) fn packed(person: Option<Self>) -> (Name, [u8; 16]) {
+        person.map_or((Self::NOBODY, [0; 16]), |Self { key, digest }| (key, digest))
+    }
+
+    pub(super) fn unpacked((key, digest): (Name, [u8; 16])) -> Option<Self> {
+        (key != Self::NOBODY).then_some(Self { key, digest })
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,7 +43,6 @@ pub struct Names {
     ends: Vec<usize>,
     numbers: HashTable<Name>,
     hasher: DefaultHashBuilder,
-    tokens: Distinct<Token>,
 }
 
 impl Names {
@@ -80,25 +76,22 @@ impl Names {
         self.ends.len()
     }
 
-    /// The number of a person's token.
+    /// The person of a token.
     pub fn person(&mut self, text: &str) -> Person {
         let usual = text.rsplit_once(':').and_then(|(key, digits)| Some((key, lower_hex(digits)?)));
         match usual {
-            Some((key, digest)) => {
-                let key = self.number(key);
-                Person(self.tokens.number(Token { key, digest: digest.to_be_bytes() }))
-            }
-            None => Person(self.number(text) | Person::AS_TEXT),
+            Some((key, digest)) => Person { key: self.number(key), digest: digest.to_be_bytes() },
+            None => Person { key: Person::AS_TEXT, digest: u128::from(self.number(text)).to_be_bytes() },
         }
     }
 
     /// The token of a person that was seen.
     pub fn token(&self, person: Person) -> Cow<'_, str> {
-        if person.0 & Person::AS_TEXT != 0 {
-            return self.text(person.0 & !Person::AS_TEXT).into();
+        let digest = u128::from_be_bytes(person.digest);
+        match person.key {
+            Person::AS_TEXT => self.text(digest as Name).into(),
+            key => format!("{}:{digest:032x}", self.text(key)).into(),
         }
-        let token = self.tokens.get(person.0);
-        format!("{}:{:032x}", self.text(token.key), u128::from_be_bytes(token.digest)).into()
     }
 }
 

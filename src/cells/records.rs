@@ -9,11 +9,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use arrow::array::{Array, RecordBatch};
-use hashbrown::HashTable;
 
 use super::columns::{Columns, said};
 use super::distinct::{Distinct, push};
+use super::keys::Keys;
+use super::meanings::Count;
 use super::names::{Name, Names, hex_128};
+use super::pages::{Pages, Room, Stored};
 use super::reporters::Reporters;
 use super::rows::{NONE, OfDay, Row, Rows, Series, What};
 use crate::problem::Result;
@@ -34,7 +36,7 @@ struct Source {
 
 /// A record: who stands, and where its rows are.
 #[derive(Clone, Copy, Debug)]
-struct Record {
+pub struct Record {
     key: u128,
     revision: i64,
     reported_at: i64,
@@ -46,6 +48,26 @@ struct Record {
     source: u32,
     /// Its last row; none where it was retracted.
     last: u32,
+}
+
+impl Stored for Record {
+    const BYTES: usize = 64;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        self.key.write(to);
+        let moments = [self.revision, self.reported_at, self.offset, self.heard_at, self.known_at];
+        moments.iter().for_each(|moment| moment.write(to));
+        [self.source, self.last].iter().for_each(|number| number.write(to));
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let key = u128::read(from)?;
+        let mut moment = || i64::read(from);
+        let (revision, reported_at, offset) = (moment()?, moment()?, moment()?);
+        let (heard_at, known_at) = (moment()?, moment()?);
+        let (source, last) = (u32::read(from)?, u32::read(from)?);
+        Some(Self { key, revision, reported_at, offset, heard_at, known_at, source, last })
+    }
 }
 
 /// The message that stands for a record.
@@ -72,18 +94,27 @@ pub struct Records {
     /// Topics are compared by text, so they are apart from the names, whose numbers say who came first.
     topics: Names,
     sources: Distinct<Source>,
-    records: Vec<Record>,
-    /// Numbers of records by key. A key is a digest: it is its own hash.
-    by_key: HashTable<u32>,
+    records: Pages<Record>,
+    by_key: Keys,
+    /// Records that are not retracted.
+    standing: usize,
+    /// Series and days whose rows are to be counted again.
+    uncounted: Vec<(u32, Day)>,
     /// Newest `known_at` fed so far.
     pub known_until: i64,
 }
 
 impl Records {
-    /// Feeds rows of `signals`; answers the series that changed.
+    /// Nothing yet; old records and rows go where there is room.
+    pub fn within(room: &Room) -> Self {
+        Self { rows: Rows::within(room.clone()), records: Pages::within(room.clone()), ..Self::default() }
+    }
+
+    /// Feeds rows of `signals`; answers the series that changed, which are to be [counted](Self::count).
+    /// Errors: old rows cannot be read.
     pub fn feed(&mut self, batch: &RecordBatch) -> Result<BTreeSet<u32>> {
         let columns = Columns::of(batch)?;
-        let mut changed = Vec::new();
+        let already = self.uncounted.len();
         let mut row = 0;
         while row < batch.num_rows() {
             // Rows of one message lie together; they win or lose together.
@@ -91,17 +122,32 @@ impl Records {
             while end < batch.num_rows() && columns.same_message(row, end) {
                 end += 1;
             }
-            self.feed_message(&columns, row..end, &mut changed);
+            self.feed_message(&columns, row..end)?;
             row = end;
         }
-        Ok(changed.into_iter().collect())
+        self.records.make_room();
+        self.rows.make_room();
+        Ok(self.uncounted[already..].iter().map(|(series, _)| *series).collect())
     }
 
-    fn feed_message(&mut self, columns: &Columns<'_>, rows: Range<usize>, changed: &mut Vec<u32>) {
+    /// Counts again what changed, each series by its rule.
+    pub fn count(&mut self, rule: impl Fn(u32) -> Count) -> Result<()> {
+        let mut uncounted = std::mem::take(&mut self.uncounted);
+        uncounted.sort_unstable();
+        uncounted.dedup();
+        uncounted.into_iter().try_for_each(|(series, day)| self.rows.recount(series, day, rule(series)))
+    }
+
+    /// A series counts by another rule from now on.
+    pub fn uncount(&mut self, series: u32) {
+        self.uncounted.extend(self.rows.days(series).iter().map(|of_day| (series, of_day.day)));
+    }
+
+    fn feed_message(&mut self, columns: &Columns<'_>, rows: Range<usize>) -> Result<()> {
         let first = rows.start;
         let known_at = columns.known_at.value(first);
         self.known_until = self.known_until.max(known_at);
-        let Some(key) = hex_128(columns.record_key.value(first)) else { return };
+        let Some(key) = hex_128(columns.record_key.value(first)) else { return Ok(()) };
         let operation = columns.operation.value(first);
         let is_retracted = operation == Operation::Retract.word();
         let mut new = Record {
@@ -116,23 +162,21 @@ impl Records {
             last: NONE,
         };
         let (topic, partition) = (columns.topic.value(first), columns.partition.value(first));
-        let known = self.number(key);
-        if let Some(number) = known {
-            let old = self.records[number as usize];
+        let known = self.find(key)?;
+        if let Some((number, old)) = known {
             new.heard_at = new.heard_at.min(old.heard_at);
             if self.compared(&new, topic, partition, &old) != Ordering::Greater {
-                self.heard_already(number, new.heard_at);
-                return;
+                return self.heard_already(number, &old, new.heard_at);
             }
-            self.forget(&old, changed);
+            self.forget(&old)?;
         }
         let is_zero = operation == Operation::Zero.word() || rows.clone().all(|row| columns.value.value(row) == 0);
-        let number = known.unwrap_or(self.records.len() as u32);
+        let number = known.map_or(self.records.len() as u32, |(number, _)| number);
         if !is_retracted {
             for row in rows {
                 let (row, series, day) = self.row(columns, row, number);
-                changed.push(series);
-                new.last = self.rows.keep(&row, series, day, new.last);
+                self.uncounted.push((series, day));
+                new.last = self.rows.keep(&row, series, day, new.last)?;
                 if let Some(reporter) = self.reporter(series) {
                     self.reporters.add(reporter, day, is_zero, new.heard_at);
                 }
@@ -140,14 +184,14 @@ impl Records {
         }
         let (topic, operation) = (self.topics.number(topic), self.names.number(operation));
         new.source = self.sources.number(Source { topic, partition, operation, is_zero });
-        match self.records.get_mut(number as usize) {
-            Some(record) => *record = new,
-            None => {
-                push(&mut self.records, new);
-                let Self { records, by_key, .. } = self;
-                by_key.insert_unique(key as u64, number, |number| records[*number as usize].key as u64);
-            }
+        let stood = known.is_some_and(|(_, old)| old.last != NONE);
+        self.standing = self.standing + usize::from(new.last != NONE) - usize::from(stood);
+        if known.is_some() {
+            return self.records.change(number, |record| *record = new);
         }
+        self.records.push(new)?;
+        self.by_key.insert(key, number);
+        Ok(())
     }
 
     /// What decides which message about a record stands, compared from the first on.
@@ -163,28 +207,28 @@ impl Records {
     }
 
     /// What does not stand may still be the first that we heard.
-    fn heard_already(&mut self, number: u32, at: i64) {
-        let record = &mut self.records[number as usize];
+    fn heard_already(&mut self, number: u32, record: &Record, at: i64) -> Result<()> {
         if at >= record.heard_at {
-            return;
+            return Ok(());
         }
-        record.heard_at = at;
-        for (series, day) in self.rows.of_message(record.last) {
-            if let Some(reporter) = self.reporter_of.get(series as usize).filter(|reporter| **reporter != NONE) {
-                let heard = self.reporters.on(*reporter, day).map_or(at, |said| said.heard_at.min(at));
-                self.reporters.heard(*reporter, day, heard);
+        self.records.change(number, |record| record.heard_at = at)?;
+        for (series, day) in self.rows.of_message(record.last)? {
+            if let Some(reporter) = self.reporter(series) {
+                let heard = self.reporters.on(reporter, day).map_or(at, |said| said.heard_at.min(at));
+                self.reporters.heard(reporter, day, heard);
             }
         }
+        Ok(())
     }
 
     /// Takes a record's rows out of their series and reports.
-    fn forget(&mut self, record: &Record, changed: &mut Vec<u32>) {
+    fn forget(&mut self, record: &Record) -> Result<()> {
         let is_zero = self.sources.get(record.source).is_zero;
         let mut asked = Vec::new();
         let mut next = record.last;
         while next != NONE {
-            let (series, day, before) = self.rows.forget(next);
-            changed.push(series);
+            let (series, day, before) = self.rows.forget(next)?;
+            self.uncounted.push((series, day));
             next = before;
             if let Some(reporter) = self.reporter(series)
                 && self.reporters.take(reporter, day, is_zero, record.heard_at)
@@ -195,12 +239,18 @@ impl Records {
         asked.sort_unstable();
         asked.dedup();
         for (reporter, day) in asked {
-            let series = self.reporters.series(reporter).iter();
-            let rows = series.flat_map(|series| self.rows.on(*series, day));
-            if let Some(heard_at) = rows.map(|row| self.records[row.record as usize].heard_at).min() {
+            let mut first = None;
+            for series in self.reporters.series(reporter) {
+                for row in self.rows.on(*series, day)? {
+                    let heard_at = self.records.get(row.record)?.heard_at;
+                    first = Some(first.map_or(heard_at, |first: i64| first.min(heard_at)));
+                }
+            }
+            if let Some(heard_at) = first {
                 self.reporters.heard(reporter, day, heard_at);
             }
         }
+        Ok(())
     }
 
     fn reporter(&self, series: u32) -> Option<u32> {
@@ -247,21 +297,23 @@ impl Records {
         number
     }
 
-    /// The message that stands for the record of a row.
-    pub fn statement(&self, row: &Row) -> Statement<'_> {
-        self.statement_of(&self.records[row.record as usize])
-    }
-
     /// The message that stands for a record, and may have retracted it.
-    pub fn standing(&self, key: u128) -> Option<Statement<'_>> {
-        Some(self.statement_of(&self.records[self.number(key)? as usize]))
+    pub fn standing(&self, key: u128) -> Result<Option<Statement<'_>>> {
+        Ok(self.find(key)?.map(|(_, record)| self.statement(&record)))
     }
 
-    fn number(&self, key: u128) -> Option<u32> {
-        self.by_key.find(key as u64, |number| self.records[*number as usize].key == key).copied()
+    fn find(&self, key: u128) -> Result<Option<(u32, Record)>> {
+        for number in self.by_key.candidates(key) {
+            let record = self.records.get(number)?;
+            if record.key == key {
+                return Ok(Some((number, record)));
+            }
+        }
+        Ok(None)
     }
 
-    fn statement_of(&self, record: &Record) -> Statement<'_> {
+    /// The message that stands for a record.
+    pub fn statement(&self, record: &Record) -> Statement<'_> {
         let source = self.sources.get(record.source);
         Statement {
             key: record.key,
@@ -275,13 +327,15 @@ impl Records {
         }
     }
 
-    /// The rows of one series and day, by record key and place in the message.
-    pub fn rows_in_order(&self, of_day: OfDay) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.rows.of_day(of_day).collect();
+    /// The rows of one series and day that a reader wants, each with its record, by record key and place in the message.
+    /// Errors: old rows cannot be read.
+    pub fn rows_in_order(&self, of_day: OfDay, is_wanted: impl Fn(&Row) -> bool) -> Result<Vec<(Row, Record)>> {
+        let rows = self.rows.of_day(of_day)?;
         // They come last one first; those of one message keep their order.
-        rows.reverse();
-        rows.sort_by_cached_key(|row| self.records[row.record as usize].key);
-        rows
+        let wanted = rows.into_iter().rev().filter(is_wanted);
+        let mut rows = wanted.map(|row| Ok((row, self.records.get(row.record)?))).collect::<Result<Vec<_>>>()?;
+        rows.sort_by_cached_key(|(_, record)| record.key);
+        Ok(rows)
     }
 
     /// Every series that is wanted with its days `from ..= until`, by signal, day and the rest of the series.
@@ -305,11 +359,11 @@ impl Records {
     }
 
     /// Records that stand, retracted ones left out.
-    pub fn len(&self) -> usize {
-        self.records.iter().filter(|record| record.last != NONE).count()
+    pub const fn len(&self) -> usize {
+        self.standing
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }

@@ -7,7 +7,10 @@ use arrow::array::{
     ArrayRef, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
+use super::meanings::Count;
+use super::pages::Room;
 use super::records::Records;
+use super::worth::worth;
 use crate::delta::tables::UTC;
 use crate::terms::Day;
 
@@ -161,14 +164,16 @@ fn told(records: &Records) -> Told {
     let (mut rows, mut reports) = (BTreeMap::new(), BTreeMap::new());
     for (series, of_day) in records.groups(Day(i32::MIN), Day(i32::MAX), |_, _| true) {
         let facility = series.facility.map(text).unwrap_or_default();
-        let of_series = records.rows_in_order(of_day).into_iter().map(|row| {
-            let stands = records.statement(&row);
+        let of_series = records.rows_in_order(of_day, |_| true).unwrap().into_iter().map(|(row, record)| {
+            let stands = records.statement(&record);
             let person = row.person.map(|person| names.token(person).into_owned());
             let (key, revision, topic, offset) = (stands.key, stands.revision, stands.topic, stands.offset);
             let (operation, value, denominator) = (stands.operation, row.what.value, row.what.denominator);
             assert_eq!(row.event_time, offset);
             format!("{key:x} {revision} {topic}/{offset} {operation} {value} {denominator:?} {person:?}")
         });
+        let all = records.rows.of_day(of_day).unwrap();
+        assert_eq!(records.rows.worth(of_day), worth(Count::Sum, &all), "counted again whenever a row came or went");
         rows.insert((text(series.signal), of_day.day.0, text(series.unit_id), facility), of_series.collect());
     }
     for (reporter, _, facility) in records.reporters.all() {
@@ -185,14 +190,25 @@ fn whatever_order_messages_come_in_and_however_often_what_is_kept_is_what_all_of
         let mut messages: Vec<Message> = (0..MESSAGES).map(|offset| Message::any(&mut chance, offset as i64)).collect();
         let expected = model(&messages);
         assert!(expected.0.len() > 5 && expected.1.len() > 2, "seed {seed}: {expected:?}");
-        let mut records = Records::default();
+        // Of every other world only a few rows are in memory.
+        let folder = tempfile::tempdir().unwrap();
+        let path = Some(folder.path().into()).filter(|_| seed % 2 == 0);
+        let mut records = Records::within(&Room { folder: path, bytes: 600 });
+        let mut copies: Vec<(Records, Told)> = Vec::new();
         // Twice, in two orders, cut into batches anywhere.
         for _ in 0..2 {
             (1..MESSAGES).for_each(|at| messages.swap(at, chance.below(at as u64 + 1) as usize));
             for part in messages.chunks(1 + chance.below(9) as usize) {
                 records.feed(&batch(part)).unwrap();
+                records.count(|_| Count::Sum).unwrap();
+                if chance.below(8) == 0 {
+                    copies.push((records.clone(), told(&records)));
+                }
             }
             assert_eq!(told(&records), expected, "seed {seed}");
+        }
+        for (copy, then) in &copies {
+            assert_eq!(told(copy), *then, "seed {seed}: a copy stays as it was");
         }
         let standing: usize = expected.0.values().map(Vec::len).sum();
         assert_eq!(records.rows.count, standing, "seed {seed}");

@@ -23,7 +23,7 @@ use super::count::{Cell, CellKey, Counting, Units, Wanted};
 use super::filters::wanted;
 use super::moment::Moment;
 use super::names::Name;
-use super::records::Records;
+use super::records::{Record, Records};
 use super::reports::Turnout;
 use super::rows::{NONE, Row, Series};
 use crate::delta::tables::time_type;
@@ -375,8 +375,9 @@ fn signals(shown: &Shown, wanted: &Wanted, schema: &SchemaRef) -> Result<RecordB
     let mut columns: Vec<Column> = schema.fields().iter().map(|field| Column::of(field.data_type())).collect();
     let mut count = 0;
     for (series, of_day) in &groups {
-        let mut rows = records.rows_in_order(*of_day);
-        rows.retain(|row| row.what.counts);
+        let rows = records
+            .rows_in_order(*of_day, |row| row.what.counts)
+            .map_err(|problem| DataFusionError::External(problem))?;
         count += rows.len();
         let syndrome = meanings.any(names.text(series.signal)).map(|meaning| meaning.syndrome.as_str());
         for (field, column) in schema.fields().iter().zip(&mut columns) {
@@ -393,13 +394,13 @@ fn tell(
     records: &Records,
     (series, day): (&Series, Day),
     syndrome: Option<&str>,
-    rows: &[Row],
+    rows: &[(Row, Record)],
     name: &str,
     column: &mut Column,
 ) {
     let names = &records.names;
     let text = |name: Name| Some(names.text(name));
-    let says = |row: &Row| records.statement(row);
+    let says = |(_, record): &(Row, Record)| records.statement(record);
     match name {
         "unit_kind" => column.same_text(text(series.unit_kind), rows.len()),
         "unit_id" => column.same_text(text(series.unit_id), rows.len()),
@@ -411,13 +412,13 @@ fn tell(
         "facility_id" => column.same_text(series.facility.and_then(text), rows.len()),
         "syndrome" => column.same_text(syndrome, rows.len()),
         "person_key" => {
-            rows.iter().for_each(|row| column.text(row.person.map(|person| names.token(person)).as_deref()))
+            rows.iter().for_each(|(row, _)| column.text(row.person.map(|person| names.token(person)).as_deref()))
         }
-        "slot" => rows.iter().for_each(|row| column.text(row.what.slot.and_then(text))),
-        "quality" => rows.iter().for_each(|row| column.text(row.what.quality.and_then(text))),
-        "value" => rows.iter().for_each(|row| column.number(Some(row.what.value))),
-        "denominator" => rows.iter().for_each(|row| column.number(row.what.denominator)),
-        "event_time" => rows.iter().for_each(|row| column.number(Some(row.event_time))),
+        "slot" => rows.iter().for_each(|(row, _)| column.text(row.what.slot.and_then(text))),
+        "quality" => rows.iter().for_each(|(row, _)| column.text(row.what.quality.and_then(text))),
+        "value" => rows.iter().for_each(|(row, _)| column.number(Some(row.what.value))),
+        "denominator" => rows.iter().for_each(|(row, _)| column.number(row.what.denominator)),
+        "event_time" => rows.iter().for_each(|(row, _)| column.number(Some(row.event_time))),
         "known_at" => rows.iter().for_each(|row| column.number(Some(says(row).known_at))),
         "reported_at" => rows.iter().for_each(|row| column.number(Some(says(row).reported_at))),
         "record_key" => rows.iter().for_each(|row| column.text(Some(&format!("{:032x}", says(row).key)))),

@@ -199,6 +199,10 @@ impl DeltaLog {
 
 #[async_trait]
 impl Log for DeltaLog {
+    fn scratch(&self) -> Option<&Path> {
+        Some(&self.root)
+    }
+
     async fn head(&self, table: Table) -> Result<Head> {
         let mut slot = self.slot(table).lock().await;
         Ok(self.refreshed(table, &mut slot).await?.head.clone())

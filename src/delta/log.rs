@@ -4,6 +4,7 @@
 //! four values, and `Unknown` must be read back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -67,6 +68,11 @@ pub trait Log: Send + Sync {
     /// The same rows, some at a time: whoever reads everything need not hold everything.
     async fn each(&self, table: Table, after: i64, until: i64, take: &mut Take<'_>) -> Result<()> {
         self.read(table, after, until).await?.into_iter().try_for_each(take)
+    }
+
+    /// Where files may lie that are not needed tomorrow; none where nothing lies on a disk.
+    fn scratch(&self) -> Option<&Path> {
+        None
     }
 }
 

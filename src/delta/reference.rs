@@ -2,6 +2,7 @@
 //!
 //! Promises: a text is stored when its digest changes and not otherwise; as of T means the newest text known by T.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
@@ -107,6 +108,10 @@ impl<'a> Proposed<'a> {
 
 #[async_trait]
 impl Log for Proposed<'_> {
+    fn scratch(&self) -> Option<&Path> {
+        self.log.scratch()
+    }
+
     async fn head(&self, table: Table) -> Result<Head> {
         let head = self.log.head(table).await?;
         let clock = if table == Table::Reference { head.clock.max(self.known_at.micros()) } else { head.clock };

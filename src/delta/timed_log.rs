@@ -2,6 +2,7 @@
 //!
 //! Never: changes an outcome.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -50,6 +51,10 @@ impl Log for TimedLog {
 
     async fn each(&self, table: Table, after: i64, until: i64, take: &mut Take<'_>) -> Result<()> {
         self.log.each(table, after, until, take).await
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        self.log.scratch()
     }
 }
 

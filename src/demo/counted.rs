@@ -91,8 +91,7 @@ impl Judge {
             .chain(replicate.current.iter().map(|outbreak| replicate.with(outbreak)))
             .collect();
         let mut moment = self.empty.clone();
-        moment.records.feed(&self.rows(&variants)?)?;
-        moment.places.extend(&moment.records, &moment.registers, &moment.meanings);
+        moment.feed(&self.rows(&variants)?)?;
         let mut standing = Standing::new();
         let tick = LAST_DAY.plus(1).start_micros() - 1;
         let broken = self.plans.evaluate(&Arc::new(moment), tick, &Dirty::Everything, &mut standing).await?;

@@ -104,7 +104,7 @@ pub async fn alert_why(log: &Arc<dyn Log>, alert_id: &str, revision: Option<i64>
     };
     inputs.tell_cells(rule.as_ref(), &subjects, &mut why);
     inputs.tell_expected(rule.as_ref(), &mut why);
-    inputs.tell_records(&subjects, &mut why);
+    inputs.tell_records(&subjects, &mut why)?;
     Ok(why)
 }
 

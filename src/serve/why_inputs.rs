@@ -162,7 +162,7 @@ impl Inputs<'_> {
     }
 
     /// The rows of standing messages that the windows were counted from, by coordinates.
-    pub fn tell_records(&self, subjects: &BTreeSet<Subject>, why: &mut Why) {
+    pub fn tell_records(&self, subjects: &BTreeSet<Subject>, why: &mut Why) -> Result<()> {
         let records = &self.moment.records;
         let names = &records.names;
         let mut told = BTreeSet::new();
@@ -179,8 +179,8 @@ impl Inputs<'_> {
             if !subjects.iter().any(|subject| is_inside(subject) && self.counts_for(&series, subject)) {
                 continue;
             }
-            for row in records.rows_in_order(of_day).iter().filter(|row| row.what.counts) {
-                let Statement { key, topic, partition, offset, revision, known_at, .. } = records.statement(row);
+            for (row, record) in records.rows_in_order(of_day, |row| row.what.counts)? {
+                let Statement { key, topic, partition, offset, revision, known_at, .. } = records.statement(&record);
                 if told.len() >= RECORDS_MAX {
                     left_out += 1;
                     continue;
@@ -208,6 +208,7 @@ impl Inputs<'_> {
             let rest = format!("{left_out} more records: SELECT … FROM signals / 另有 {left_out} 条");
             why.say(LineKind::Note, "record", "", &rest);
         }
+        Ok(())
     }
 
     fn counting<'b>(&'b self, turnout: &'b crate::cells::reports::Turnout) -> Counting<'b> {

@@ -226,7 +226,7 @@ fn stand_as_said(moment: &Moment, taken: &BTreeMap<(i32, i64), Letter>) -> Resul
     for (event, (said, partition, offset)) in model::standing(taken) {
         // Where the shipped contract names records by its own hash there is nothing to ask for.
         let key = u128::from_str_radix(&super::rows::record_key(&format!("E{event}")), 16).unwrap();
-        let Some(found) = moment.records.standing(key) else { continue };
+        let Some(found) = moment.records.standing(key).unwrap() else { continue };
         if (found.topic, found.partition, found.offset, found.revision) != (TOPIC, partition, offset, said.revision) {
             return Err(format!(
                 "of record E{event} {found:?} stands, not revision {} at {partition}/{offset}",
