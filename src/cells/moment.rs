@@ -19,8 +19,9 @@ use crate::delta::tables::Table;
 use crate::problem::Result;
 use crate::terms::Day;
 
-/// Bytes of records, and as many of rows, that are in memory: of a city of ten million messages a month, days.
-const ROOM_BYTES: usize = 48 << 20;
+/// Bytes of records, and as many of rows, that are in memory: half a million of each. With debug assertions so few that
+/// whatever is tested on a disk asks the file too.
+const ROOM_BYTES: usize = if cfg!(debug_assertions) { 256 << 10 } else { 32 << 20 };
 
 /// The counted world at one moment.
 #[derive(Clone)]
